@@ -1,0 +1,1 @@
+"""Chroma's Search API in the user's own process."""

@@ -1,0 +1,105 @@
+"""What all nodes of the query language share: value semantics, source spans, bounds.
+
+A node is a frozen dataclass. Two nodes are equal when they would print the same: `1`, `1.0` and `True` are three
+different operands although Python calls them equal, and a NaN equals itself. Nodes are hashable, so that a plan can
+find equal leaves and a mask can be cached per predicate. The span (where the node stood in a text) takes no part in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from chroma_search.errors import InvalidArgumentError
+
+MAX_DEPTH = 100
+"""Deepest nesting of a filter or a rank; far above what people write, below Python's own recursion limit."""
+
+MAX_NODES = 10_000
+"""Most nodes in one search; lists of `$in` count as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters `start..end` of the text a node came from (0-based, end exclusive)."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """Base of filter, rank, group, limit, select and order nodes."""
+
+    span: Span | None = field(default=None, kw_only=True, compare=False, repr=False)
+
+    def identity(self) -> tuple[Any, ...]:
+        """Return what makes the node equal to another: its class and its tagged field values."""
+        return (type(self).__name__, *(tagged(getattr(self, each.name)) for each in fields(self) if each.compare))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Node):
+            return NotImplemented
+        return type(self) is type(other) and self.identity() == other.identity()
+
+    def __hash__(self) -> int:
+        return hash(self.identity())
+
+    def children(self) -> Iterator[Node]:
+        """Yield the nodes directly below this one, left to right."""
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Node):
+                yield value
+            elif isinstance(value, tuple):
+                yield from (item for item in value if isinstance(item, Node))
+
+
+class Named:
+    """Anything that names a field: the base of `Key`, so that nodes can take one without knowing it."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def name_of(key: Named | str) -> str:
+    """Return the name behind a `Key` or a plain string."""
+    return key.name if isinstance(key, Named) else key
+
+
+def tagged(value: Any) -> Any:
+    """Return a hashable stand-in that tells 1, 1.0 and True apart and equals itself for NaN."""
+    if isinstance(value, (tuple, list)):
+        return tuple(map(tagged, value))
+    if isinstance(value, (bool, int)):
+        return (type(value).__name__, value)
+    if isinstance(value, float):
+        return ("float", value if value == value else "nan")
+    if isinstance(value, dict):
+        return tuple((key, tagged(each)) for key, each in value.items())
+    try:
+        hash(value)
+    except TypeError:
+        return ("object", repr(value))
+    return value
+
+
+def check_bounds(root: Node, what: str) -> None:
+    """Refuse a tree that is too deep or too wide, without recursion.
+
+    Raises:
+        InvalidArgumentError: more than MAX_DEPTH levels or MAX_NODES nodes.
+    """
+    stack: list[tuple[Node, int]] = [(root, 1)]
+    seen = 0
+    while stack:
+        node, depth = stack.pop()
+        seen += 1
+        if depth > MAX_DEPTH:
+            raise InvalidArgumentError(f"the {what} is nested more than {MAX_DEPTH} levels deep: flatten it")
+        if seen > MAX_NODES:
+            raise InvalidArgumentError(f"the {what} has more than {MAX_NODES} parts: split the search")
+        stack.extend((child, depth + 1) for child in node.children())

@@ -1,0 +1,284 @@
+"""Every exception that this package raises on purpose.
+
+```
+ChromaSearchError  (= ChromaError, upstream's name)
+├─ InvalidInputError (400)            also a ValueError: the caller's fault, raised before anything is written
+│  ├─ WrongTypeError                  also a TypeError: right place, wrong Python type
+│  ├─ InvalidArgumentError            upstream's name for what its engine (not its client) refuses
+│  │  ├─ QuerySyntaxError             text, position, line, column, expected
+│  │  ├─ InvalidFilterError           path inside the JSON
+│  │  ├─ InvalidRankError             path inside the JSON
+│  │  ├─ InvalidConfigError           path inside the JSON
+│  │  └─ DimensionMismatchError       expected, got  (= InvalidDimensionException)
+│  ├─ DuplicateIDError                ids
+│  └─ BatchSizeExceededError (413)
+├─ NotFoundError (404)                kind, name
+├─ ConflictError (409)                kind, name  (= UniqueConstraintError, IDAlreadyExistsError)
+├─ UnsupportedError (501)             feature, why, instead
+├─ ForbiddenError (403)               (= ChromaAuthError, AuthorizationError)
+├─ StorageError (500)
+│  ├─ ClosedError                     the client was closed
+│  └─ CorruptionError                 path, offset, expected
+└─ InternalError (500)                a bug of ours: invariant, plan
+```
+
+Catch `ChromaSearchError` for all of them, `ValueError` for all that the caller can mend. Each class has a stable
+`code` (a word), an HTTP `status`, and typed attributes beside its message. No message holds the content of a record.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ChromaSearchError(Exception):
+    """Base of all errors of this package.
+
+    Attributes:
+        code: stable word that names the class in JSON.
+        status: HTTP status that the server answers with.
+    """
+
+    code: ClassVar[str] = "ChromaError"
+    status: ClassVar[int] = 500
+
+    def message(self) -> str:
+        """Return the text of the error (upstream's accessor)."""
+        return str(self)
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the stable word that names this class (upstream's accessor)."""
+        return cls.code
+
+
+class InvalidInputError(ChromaSearchError, ValueError):
+    """The caller passed something that is not allowed; nothing was written."""
+
+    code = "InvalidArgumentError"
+    status = 400
+
+
+class WrongTypeError(InvalidInputError, TypeError):
+    """A value of the wrong Python type."""
+
+
+class InvalidArgumentError(InvalidInputError):
+    """A value that upstream's engine, not its client layer, refuses."""
+
+
+class QuerySyntaxError(InvalidArgumentError):
+    """A text of the query language that cannot be parsed.
+
+    Attributes:
+        text: the whole input.
+        position: 0-based character offset of the mistake.
+        line, column: the same place, 1-based.
+        expected: what could have stood there, sorted, in the words of the language.
+    """
+
+    code = "QuerySyntaxError"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        text: str = "",
+        position: int = 0,
+        line: int = 1,
+        column: int = 1,
+        expected: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.text = text
+        self.position = position
+        self.line = line
+        self.column = column
+        self.expected = expected
+
+
+class _PathError(InvalidArgumentError):
+    """An error inside a nested value; `path` names the place, such as `filter.$and[1].year`."""
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(f"{message} (at {path})" if path else message)
+        self.path = path
+
+
+class InvalidFilterError(_PathError):
+    """A filter that has no meaning."""
+
+
+class InvalidRankError(_PathError):
+    """A rank expression that has no meaning."""
+
+
+class InvalidConfigError(_PathError):
+    """A schema or configuration value out of its bounds."""
+
+
+class DimensionMismatchError(InvalidArgumentError):
+    """A vector whose dimension differs from the collection's.
+
+    Attributes:
+        expected: dimension of the collection.
+        got: dimension of the vector.
+    """
+
+    code = "InvalidDimension"
+
+    def __init__(self, message: str, *, expected: int, got: int) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.got = got
+
+
+class DuplicateIDError(InvalidInputError):
+    """The same id twice in one call.
+
+    Attributes:
+        ids: the repeated ids, at most ten.
+    """
+
+    code = "DuplicateID"
+
+    def __init__(self, message: str, *, ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.ids = ids
+
+
+class BatchSizeExceededError(InvalidInputError):
+    """More rows in one call than allowed."""
+
+    code = "BatchSizeExceededError"
+    status = 413
+
+
+class _NamedError(ChromaSearchError):
+    """An error about one named thing."""
+
+    def __init__(self, message: str, *, kind: str = "", name: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.missing_name = name
+
+
+class NotFoundError(_NamedError):
+    """No tenant, database, collection or embedding function of that name."""
+
+    code = "NotFoundError"
+    status = 404
+
+
+class ConflictError(_NamedError):
+    """The name is taken."""
+
+    code = "UniqueConstraintError"
+    status = 409
+
+
+class UnsupportedError(ChromaSearchError):
+    """Something that this version cannot do.
+
+    Attributes:
+        feature: what was asked for.
+        why: the reason.
+        instead: what to do about it.
+    """
+
+    code = "Unimplemented"
+    status = 501
+
+    def __init__(self, message: str, *, feature: str = "", why: str = "", instead: str = "") -> None:
+        super().__init__(message)
+        self.feature = feature
+        self.why = why
+        self.instead = instead
+
+
+class ForbiddenError(ChromaSearchError):
+    """The operation is switched off by configuration."""
+
+    code = "AuthError"
+    status = 403
+
+
+class StorageError(ChromaSearchError):
+    """Records could not be read or written."""
+
+    code = "StorageError"
+
+
+class ClosedError(StorageError):
+    """The client was closed before the call."""
+
+
+class CorruptionError(StorageError):
+    """A file does not hold what its checksum says.
+
+    Attributes:
+        path: the file.
+        offset: byte offset of the first damaged part.
+        expected: what should have been there.
+    """
+
+    def __init__(self, message: str, *, path: str = "", offset: int = 0, expected: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+        self.offset = offset
+        self.expected = expected
+
+
+class InternalError(ChromaSearchError):
+    """A bug of ours.
+
+    Attributes:
+        invariant: what should have held.
+        plan: the printed plan, if one was made.
+    """
+
+    code = "InternalError"
+
+    def __init__(self, message: str, *, invariant: str = "", plan: str = "") -> None:
+        super().__init__(message)
+        self.invariant = invariant
+        self.plan = plan
+
+
+# Upstream's names, so that `except chromadb.errors.X` goes on working.
+ChromaError = ChromaSearchError
+InvalidDimensionException = DimensionMismatchError
+UniqueConstraintError = ConflictError
+IDAlreadyExistsError = ConflictError
+ChromaAuthError = ForbiddenError
+AuthorizationError = ForbiddenError
+InvalidUUIDError = InvalidArgumentError
+
+__all__ = [
+    "AuthorizationError",
+    "BatchSizeExceededError",
+    "ChromaAuthError",
+    "ChromaError",
+    "ChromaSearchError",
+    "ClosedError",
+    "ConflictError",
+    "CorruptionError",
+    "DimensionMismatchError",
+    "DuplicateIDError",
+    "ForbiddenError",
+    "IDAlreadyExistsError",
+    "InternalError",
+    "InvalidArgumentError",
+    "InvalidConfigError",
+    "InvalidDimensionException",
+    "InvalidFilterError",
+    "InvalidInputError",
+    "InvalidRankError",
+    "InvalidUUIDError",
+    "NotFoundError",
+    "QuerySyntaxError",
+    "StorageError",
+    "UniqueConstraintError",
+    "UnsupportedError",
+    "WrongTypeError",
+]

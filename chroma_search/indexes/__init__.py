@@ -1,0 +1,1 @@
+"""Index kinds behind the protocols of `base.py`; `registry.py` names them."""
