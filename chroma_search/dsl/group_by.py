@@ -12,7 +12,11 @@ from chroma_search.errors import InvalidArgumentError, WrongTypeError
 
 def as_names(keys: Named | str | Sequence[Named | str]) -> tuple[str, ...]:
     """Return the field names of one key or several."""
-    return (name_of(keys),) if isinstance(keys, (Named, str)) else tuple(name_of(key) for key in keys)
+    if isinstance(keys, (Named, str)):
+        return (name_of(keys),)
+    if not isinstance(keys, (list, tuple)):
+        raise WrongTypeError(f"keys must be a field or a list of fields, got {type(keys).__name__}")
+    return tuple(name_of(key) for key in keys)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chroma_search.dsl.node import Named, name_of, tagged
 from chroma_search.dsl.rank import Rank, decode_fields
-from chroma_search.errors import InvalidRankError, WrongTypeError
+from chroma_search.errors import InvalidInputError, InvalidRankError, WrongTypeError
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY, SparseVector
 
 KnnQuery = str | Sequence[float] | NDArray[Any] | SparseVector | dict[str, Any]
@@ -54,17 +54,24 @@ class Knn(Rank):
         return ("Knn", self.query_identity(), self.key, self.limit, tagged(self.default), self.return_rank)
 
     def query_identity(self) -> tuple[Any, ...]:
-        """Return a hashable form of the query."""
+        """Return a hashable form of the query: the same for all ways to write one vector."""
         query = self.query
-        if isinstance(query, (str, SparseVector)) or query is None:
-            return ("text", query) if not isinstance(query, SparseVector) else _sparse_identity(query)
+        if isinstance(query, str):
+            return ("text", query)
         if isinstance(query, dict):
-            return ("object", tagged(query))
-        try:
-            dense = np.asarray(query, dtype=np.float32)
-        except (TypeError, ValueError, OverflowError):
-            return ("object", tagged(query))
-        return ("dense", dense.shape, dense.tobytes())
+            try:
+                query = sparse_query(query)
+            except InvalidInputError:
+                return ("object", tagged(query))
+        if isinstance(query, SparseVector):
+            return _sparse_identity(query)
+        if isinstance(query, (tuple, np.ndarray)):
+            try:
+                dense = checked_dense(query)
+            except InvalidRankError:
+                return ("object", tagged(query))
+            return ("dense", np.where(np.isnan(dense), np.float32("nan"), dense).tobytes())
+        return ("object", tagged(query))
 
     def _body(self, expand_rrf: bool) -> Any:
         query = self.query
@@ -206,9 +213,27 @@ def decay(key: Named | str, origin: float, scale: float, **options: Any) -> Deca
     return Decay(key, origin, scale, **options)
 
 
+def sparse_query(query: Mapping[str, Any], path: str = "rank.$knn") -> SparseVector:
+    """Return the sparse vector that a dict means; upstream's engine takes it with or without the `#type` tag.
+
+    Raises:
+        InvalidRankError: another tag, no indices or values, or no valid vector.
+    """
+    tag = query.get(TYPE_KEY, SPARSE_VECTOR_TYPE_VALUE)
+    try:
+        if tag == SPARSE_VECTOR_TYPE_VALUE:
+            return SparseVector.from_dict({**query, TYPE_KEY: tag})
+    except InvalidInputError as error:
+        raise InvalidRankError(str(error), path=path) from None
+    except OverflowError:
+        raise InvalidRankError("SparseVector values must fit in a 64-bit float", path=path) from None
+    raise InvalidRankError(
+        f"Expected dict with {TYPE_KEY}='{SPARSE_VECTOR_TYPE_VALUE}', got {str(tag)[:40]!r}", path=path
+    )
+
+
 def _sparse_identity(query: SparseVector) -> tuple[Any, ...]:
-    labels = None if query.labels is None else tuple(query.labels)
-    return ("sparse", tuple(query.indices), tagged(query.values), labels)
+    return ("sparse", tuple(query.indices), tagged(query.values), tagged(query.labels))
 
 
 def _decode_query(query: Any, path: str) -> Any:
@@ -218,7 +243,7 @@ def _decode_query(query: Any, path: str) -> Any:
                 f"Expected dict with {TYPE_KEY}='{SPARSE_VECTOR_TYPE_VALUE}', got {TYPE_KEY}={query.get(TYPE_KEY)!r}",
                 path=path,
             )
-        return SparseVector.from_dict(query)
+        return sparse_query(query, path)
     if isinstance(query, (list, tuple, np.ndarray)):
         return checked_dense(query, path)
     raise WrongTypeError(

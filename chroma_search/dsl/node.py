@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from chroma_search.errors import InvalidArgumentError
 
@@ -33,6 +33,8 @@ class Node:
     """Base of filter, rank, group, limit, select and order nodes."""
 
     span: Span | None = field(default=None, kw_only=True, compare=False, repr=False)
+    levels: ClassVar[int] = 1
+    """Levels that the node takes up in a tree of plain JSON; more than 1 where one node is written as several."""
 
     def identity(self) -> tuple[Any, ...]:
         """Return what makes the node equal to another: its class and its tagged field values."""
@@ -71,13 +73,13 @@ def name_of(key: Named | str) -> str:
 
 
 def tagged(value: Any) -> Any:
-    """Return a hashable stand-in that tells 1, 1.0 and True apart and equals itself for NaN."""
+    """Return a hashable stand-in that tells 1, 1.0 and True apart, 0.0 and -0.0 as well, and equals itself for NaN."""
     if isinstance(value, (tuple, list)):
         return tuple(map(tagged, value))
     if isinstance(value, (bool, int)):
-        return (type(value).__name__, value)
+        return ("bool" if isinstance(value, bool) else "int", value)
     if isinstance(value, float):
-        return ("float", value if value == value else "nan")
+        return ("float", float.hex(value))
     if isinstance(value, dict):
         return tuple((key, tagged(each)) for key, each in value.items())
     try:
@@ -93,13 +95,14 @@ def check_bounds(root: Node, what: str) -> None:
     Raises:
         InvalidArgumentError: more than MAX_DEPTH levels or MAX_NODES nodes.
     """
-    stack: list[tuple[Node, int]] = [(root, 1)]
+    stack: list[tuple[Node, int]] = [(root, 0)]
     seen = 0
     while stack:
-        node, depth = stack.pop()
+        node, above = stack.pop()
         seen += 1
+        depth = above + node.levels
         if depth > MAX_DEPTH:
             raise InvalidArgumentError(f"the {what} is nested more than {MAX_DEPTH} levels deep: flatten it")
         if seen > MAX_NODES:
             raise InvalidArgumentError(f"the {what} has more than {MAX_NODES} parts: split the search")
-        stack.extend((child, depth + 1) for child in node.children())
+        stack.extend((child, depth) for child in node.children())

@@ -36,6 +36,7 @@ class Rrf(Rank):
     weights: Sequence[float] | None = None
     normalize: bool = False
     op: ClassVar[str] = "$rrf"
+    levels: ClassVar[int] = 5  # `expanded`: a product of a sum of quotients of sums
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "ranks", tuple(as_rank(each) for each in self.ranks))

@@ -1,0 +1,1 @@
+"""Engine: collections and the catalog; the only part that writes."""

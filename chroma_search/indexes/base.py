@@ -112,7 +112,9 @@ class SparseIndex(Protocol):
     """Posting lists per dimension over the sparse vectors of one key."""
 
     @property
-    def n_rows(self) -> int: ...
+    def n_rows(self) -> int:
+        """Rows covered."""
+        ...
 
     @classmethod
     def build(cls, vectors: Sequence[SparseVector | None]) -> SparseIndex:
@@ -206,6 +208,7 @@ class Estimate:
 
     @staticmethod
     def exactly(n: int) -> Estimate:
+        """Return the estimate that is certain."""
         return Estimate(n, n, n)
 
 
@@ -214,7 +217,9 @@ class ScalarIndex(Protocol):
     """A metadata column of one segment: every value of one key, typed."""
 
     @property
-    def n_rows(self) -> int: ...
+    def n_rows(self) -> int:
+        """Rows covered."""
+        ...
 
     @classmethod
     def build(cls, values: Sequence[Any]) -> ScalarIndex:
@@ -223,6 +228,10 @@ class ScalarIndex(Protocol):
 
     def lookup(self, request: ScalarRequest) -> Mask:
         """Return the exact rows that match."""
+        ...
+
+    def numbers(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return every number (bools are none) as float64, shape (m,), and its row, int64, ascending."""
         ...
 
     def estimate(self, request: ScalarRequest) -> Estimate:

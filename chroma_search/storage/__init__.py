@@ -1,0 +1,1 @@
+"""Storage: immutable segments, snapshots, and when segments merge."""

@@ -1,0 +1,289 @@
+"""CollectionEngine: one collection - the only object that writes, and where searches are planned and run.
+
+Writers take one lock, make a new snapshot and publish it; readers take the published snapshot and no lock. A write is
+checked completely before anything of it becomes visible, and becomes visible as a whole.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.dsl import Knn, Limit, SearchClauses, Select, Where
+from chroma_search.dsl.leaves import checked_dense
+from chroma_search.dsl.page import COLUMNS
+from chroma_search.dsl.validation import check_search, check_where
+from chroma_search.engine.explaining import explain
+from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
+from chroma_search.engine.writing import RecordStore
+from chroma_search.errors import DimensionMismatchError
+from chroma_search.indexes.text.analyzer import Analyzer
+from chroma_search.indexes.text.regex import check_regex
+from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.planner.execute import Answer, Execution, RunSettings
+from chroma_search.planner.explain import Explanation
+from chroma_search.planner.logical import LeafRef, LogicalPlan, lower, walk
+from chroma_search.planner.operators.fetch import Places
+from chroma_search.planner.optimizer import optimize
+from chroma_search.schema import CollectionConfig, Schema, check_filterable, uses_idf
+from chroma_search.storage.segment import IndexSpec
+from chroma_search.storage.snapshot import Snapshot
+
+ALL_COLUMNS = frozenset({"documents", "metadatas", "embeddings", "uris"})
+
+
+class CollectionEngine:
+    """A collection in memory.
+
+    Args:
+        name, tenant, database: where it is found.
+        config: distance, index kind and parameters, embedding function.
+        metadata: the collection's own metadata.
+        schema: which keys are indexed how, or None for the default.
+        analyzer: how texts become tokens for BM25.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        tenant: str,
+        database: str,
+        config: CollectionConfig,
+        metadata: dict[str, Any] | None = None,
+        schema: Schema | None = None,
+        analyzer: Analyzer | None = None,
+    ) -> None:
+        self.id = uuid.uuid4()
+        self.name = name
+        self.tenant = tenant
+        self.database = database
+        self.config = config
+        self.metadata = metadata
+        self.schema = schema
+        self._analyzer = analyzer or Analyzer()
+        self._lock = threading.RLock()
+        self._store = RecordStore(IndexSpec(config.space, config.index_kind, config.index_params))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What a query that starts now sees."""
+        return self._store.snapshot
+
+    @property
+    def dimension(self) -> int | None:
+        """Dimension of the vectors, None before the first write."""
+        return self.snapshot.dimension
+
+    def reconfigure(self, config: CollectionConfig) -> None:
+        """Take another configuration; index parameters hold for the segments made from now on."""
+        with self._lock:
+            self.config = config
+            self._store.spec = IndexSpec(config.space, config.index_kind, config.index_params)
+
+    def add(self, batch: WriteBatch) -> None:
+        """Insert records; ids that exist are skipped."""
+        with self._lock:
+            self._store.add(batch)
+
+    def update(self, batch: WriteBatch) -> None:
+        """Change records; ids that do not exist are ignored."""
+        with self._lock:
+            self._store.update(batch)
+
+    def upsert(self, batch: WriteBatch) -> None:
+        """Insert or change records."""
+        with self._lock:
+            self._store.upsert(batch)
+
+    def delete(self, selection: Selection) -> int:
+        """Delete records and return upstream's count: by ids alone the number asked for, else the number deleted."""
+        self._check_filter(selection.where)
+        with self._lock:
+            doomed = self._select(self.snapshot, selection)
+            self._store.delete(doomed)
+        if selection.ids is not None and selection.where is None:
+            return len(selection.ids)
+        return len(doomed)
+
+    def count(self) -> int:
+        """Return the number of live records."""
+        return self.snapshot.n_live
+
+    def get(self, selection: Selection, columns: frozenset[str]) -> Found:
+        """Return records in insertion order.
+
+        Args:
+            selection: which.
+            columns: out of `documents metadatas embeddings uris`.
+        """
+        self._check_filter(selection.where)
+        snapshot = self.snapshot
+        offset_ids = self._select(snapshot, selection)
+        places = Execution(snapshot.segments, self._settings(RunOptions())).locate(offset_ids)
+        return _found(places, columns, snapshot.dimension)
+
+    def query(
+        self,
+        vectors: NDArray[np.float32],
+        n_results: int,
+        ids: Sequence[str] | None,
+        where: Where | None,
+        columns: frozenset[str],
+        options: RunOptions,
+    ) -> list[Found]:
+        """Return the nearest records per query vector, with distances as scores.
+
+        Args:
+            vectors: float32, shape (q, dim).
+            n_results: records per query, from 1.
+            ids: only these records, or None for all; unknown ids match nothing.
+            where: filter.
+            columns: out of `documents metadatas embeddings uris`.
+            options: exact, strict, force.
+
+        Raises:
+            DimensionMismatchError: another dimension than the collection's.
+        """
+        self._check_filter(where)
+        snapshot = self.snapshot
+        if snapshot.dimension is None:
+            return [Found([], [], [], [], [], np.empty((0, 0), np.float32)) for _ in vectors]
+        self._check_dimension(vectors.shape[1], snapshot.dimension)
+        filtered = None if where is None else optimize(LogicalPlan(where=where, columns=frozenset())).where
+        run = Execution(snapshot.segments, self._settings(options))
+        answers = run.nearest(vectors, n_results, filtered, ids)
+        return [_found(answer.places, columns, snapshot.dimension, answer) for answer in answers]
+
+    def search(self, searches: Sequence[SearchClauses], options: RunOptions) -> list[Found]:
+        """Run searches against one snapshot; text queries of `Knn` are already vectors.
+
+        Raises:
+            InvalidInputError: a search that is not valid; none of the batch has run then.
+        """
+        snapshot = self.snapshot
+        for clauses in searches:
+            self._check_search(clauses, options, snapshot)
+        if snapshot.dimension is None:
+            return [_empty(clauses.select) for clauses in searches]
+        plans = [self._plan(clauses) for clauses in searches]
+        answers = Execution(snapshot.segments, self._settings(options)).run(plans)
+        return [_selected(plan, answer, snapshot.dimension) for plan, answer in zip(plans, answers, strict=True)]
+
+    def explain(self, search: SearchClauses, options: RunOptions, mode: ExplainMode = "plan") -> Explanation:
+        """Return how the search would run (`plan`, `verbose`) or ran (`analyze`)."""
+        snapshot = self.snapshot
+        self._check_search(search, options, snapshot)
+        return explain(search, snapshot.segments, self._settings(options), mode)
+
+    def flush(self) -> None:
+        """Seal the tail: give its rows an index, however few they are."""
+        with self._lock:
+            self._store.flush()
+
+    def compact(self) -> None:
+        """Bring everything into one segment without dead rows."""
+        with self._lock:
+            self._store.compact()
+
+    def stats(self) -> dict[str, Any]:
+        """Return where the rows are."""
+        snapshot = self.snapshot
+        segments = [
+            {
+                "segment": state.segment.name,
+                "rows": state.segment.n_rows,
+                "live": state.n_live,
+                "indexes": [index.kind for index in state.segment.vector_indexes()],
+            }
+            for state in snapshot.segments
+        ]
+        return {"records": snapshot.n_live, "dimension": snapshot.dimension, "segments": segments}
+
+    def _plan(self, clauses: SearchClauses) -> LogicalPlan:
+        rank = clauses.rank
+        if isinstance(rank, Knn) and clauses.where is None:  # the commonest search needs no rewriting
+            plan = lower(SearchClauses(limit=clauses.limit, select=clauses.select))
+            plan = LogicalPlan(
+                None, LeafRef(0), (rank,), clauses.group_by, clauses.order_by, plan.limit, plan.select, None
+            )
+            return optimize(plan)
+        return optimize(lower(clauses))
+
+    def _settings(self, options: RunOptions) -> RunSettings:
+        schema = self.schema
+        return RunSettings(
+            space=self.config.space,
+            analyzer=self._analyzer,
+            uses_idf=lambda key: uses_idf(schema, key),
+            exact=options.exact,
+            force=options.force,
+        )
+
+    def _select(self, snapshot: Snapshot, selection: Selection) -> NDArray[np.int64]:
+        run = Execution(snapshot.segments, self._settings(RunOptions()))
+        offset_ids = run.passing(selection.where, selection.ids)
+        end = None if selection.limit is None else selection.offset + selection.limit
+        return offset_ids[selection.offset : end]
+
+    def _check_filter(self, where: Where | None) -> None:
+        if where is not None:
+            check_where(where, regex_check=check_regex)
+            check_filterable(self.schema, where)
+
+    def _check_search(self, clauses: SearchClauses, options: RunOptions, snapshot: Snapshot) -> None:
+        check_search(clauses, strict=options.strict, regex_check=check_regex)
+        if clauses.where is not None:
+            check_filterable(self.schema, clauses.where)
+        if clauses.rank is None or snapshot.dimension is None:
+            return
+        for node in walk(clauses.rank):
+            if isinstance(node, Knn) and not isinstance(node.query, SparseVector):
+                self._check_dimension(len(checked_dense(node.query)), snapshot.dimension)
+
+    def _check_dimension(self, got: int, expected: int) -> None:
+        if got != expected:
+            raise DimensionMismatchError(
+                f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
+            )
+
+
+def _found(places: Places, columns: frozenset[str], dimension: int | None, answer: Answer | None = None) -> Found:
+    return Found(
+        ids=places.ids(),
+        scores=None if answer is None else answer.ranked.scores.tolist(),
+        documents=places.documents() if "documents" in columns else None,
+        metadatas=[None if each is None else dict(each) for each in places.metadatas()]
+        if "metadatas" in columns
+        else None,
+        uris=places.uris() if "uris" in columns else None,
+        embeddings=places.embeddings(dimension or 0) if "embeddings" in columns else None,
+    )
+
+
+def _selected(plan: LogicalPlan, answer: Answer, dimension: int) -> Found:
+    found = _found(answer.places, plan.columns or frozenset(), dimension, answer)
+    names = plan.select.names
+    metadatas = found.metadatas
+    if metadatas is not None and "#metadata" not in names:
+        fields = [name for name in names if name not in COLUMNS]
+        metadatas = [{name: each[name] for name in fields if name in each} if each else None for each in metadatas]
+        metadatas = [each or None for each in metadatas]
+    scores = found.scores if "#score" in names else None
+    return Found(found.ids, scores, found.documents, metadatas, None, found.embeddings)
+
+
+def _empty(select: Select) -> Found:
+    plan = optimize(lower(SearchClauses(select=select, limit=Limit())))
+    columns = plan.columns or frozenset()
+    return Found(
+        ids=[],
+        scores=[] if "#score" in select.names else None,
+        documents=[] if "documents" in columns else None,
+        metadatas=[] if "metadatas" in columns else None,
+        embeddings=np.empty((0, 0), np.float32) if "embeddings" in columns else None,
+    )

@@ -1,0 +1,58 @@
+"""EXPLAIN for a collection: plan, show the rules at work, run and measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.dsl import Knn, SearchClauses
+from chroma_search.engine.requests import ExplainMode
+from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.planner.execute import Execution, RunSettings, RunTrace
+from chroma_search.planner.explain import Explanation, explain_tree, show_plan
+from chroma_search.planner.logical import LogicalPlan, lower
+from chroma_search.planner.optimizer import optimize, steps
+from chroma_search.planner.physical import plan_physical
+from chroma_search.planner.view import SegmentView
+
+
+def explain(
+    search: SearchClauses, views: Sequence[SegmentView], settings: RunSettings, mode: ExplainMode
+) -> Explanation:
+    """Return the explanation of a checked search over the segments of a snapshot."""
+    plan = lower(search)
+    stages = [("as written", show_plan(plan))]
+    for rule, rewritten in steps(plan):
+        stages.append((rule, show_plan(rewritten)))
+        plan = rewritten
+    physical = plan_physical(plan, views, settings)
+    if mode == "plan":
+        return Explanation(explain_tree(physical))
+    if mode == "verbose":
+        return Explanation(explain_tree(physical, verbose=True), stages)
+    trace = RunTrace()
+    Execution(views, settings).run([plan], [trace])
+    return Explanation(explain_tree(physical, trace, measured_recalls(plan, views, settings, trace)))
+
+
+def measured_recalls(
+    plan: LogicalPlan, views: Sequence[SegmentView], settings: RunSettings, trace: RunTrace
+) -> dict[int, float]:
+    """Return, per approximate dense leaf, the share of the exact answer that it found."""
+    recalls: dict[int, float] = {}
+    for number, leaf in enumerate(plan.leaves):
+        is_dense = isinstance(leaf, Knn) and not isinstance(leaf.query, SparseVector)
+        if not is_dense or all(step.choice.offer.exact for step in trace.steps.get(number, [])):
+            continue
+        alone = LogicalPlan(where=plan.where, rank=leaf, columns=frozenset())
+        found = _leaf_offsets(alone, views, settings)
+        true = _leaf_offsets(alone, views, replace(settings, exact=True))
+        recalls[number] = len(np.intersect1d(found, true)) / max(1, len(true))
+    return recalls
+
+
+def _leaf_offsets(plan: LogicalPlan, views: Sequence[SegmentView], settings: RunSettings) -> NDArray[np.int64]:
+    return Execution(views, settings).run([optimize(plan)])[0].ranked.offset_ids

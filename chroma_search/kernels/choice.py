@@ -1,0 +1,71 @@
+"""Which version of a kernel runs: decided once per process, from what is installed.
+
+numba costs 0.8 s and 190 MB to import, so collections that numpy searches in well under a millisecond are left to
+numpy: each function takes the size of the data. `CHROMA_SEARCH_KERNELS=numpy` switches the compiled kernels off (read
+once, when the first kernel is chosen).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.kernels import distance, posting
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+
+WORTH_ELEMENTS = 2**20
+"""Floats of a matrix from which the compiled kernels are used: numpy scans a million in about 0.5 ms."""
+
+
+class DistanceKernels(Protocol):
+    """What `distance` and `distance_numba` both offer."""
+
+    def l2_all(self, vectors: Floats, query: Floats) -> Floats: ...  # noqa: D102 - see the reference module
+    def l2_rows(self, vectors: Floats, rows: Ints, query: Floats) -> Floats: ...  # noqa: D102
+    def dot_all(self, vectors: Floats, query: Floats) -> Floats: ...  # noqa: D102
+    def dot_rows(self, vectors: Floats, rows: Ints, query: Floats) -> Floats: ...  # noqa: D102
+
+
+class PostingKernels(Protocol):
+    """What `posting` and `posting_numba` both offer."""
+
+    def weighted_sums(  # noqa: D102 - see the reference module
+        self,
+        starts: Ints,
+        ends: Ints,
+        rows: NDArray[np.int32],
+        weights: Floats,
+        factors: NDArray[np.float64],
+        n_rows: int,
+    ) -> tuple[Ints, NDArray[np.float64]]: ...
+
+
+@functools.cache
+def has_numba() -> bool:
+    """Tell whether the compiled kernels can be used (numba is installed and not switched off); imports nothing."""
+    return os.environ.get("CHROMA_SEARCH_KERNELS") != "numpy" and importlib.util.find_spec("numba") is not None
+
+
+def distance_kernels(n_elements: int) -> DistanceKernels:
+    """Return the distance kernels for a matrix of `n_elements` floats."""
+    if n_elements < WORTH_ELEMENTS or not has_numba():
+        return distance
+    from chroma_search.kernels import distance_numba  # imports numba
+
+    return distance_numba
+
+
+def posting_kernels(n_postings: int) -> PostingKernels:
+    """Return the posting kernels for an index of `n_postings` postings."""
+    if n_postings < WORTH_ELEMENTS or not has_numba():
+        return posting
+    from chroma_search.kernels import posting_numba  # imports numba
+
+    return posting_numba

@@ -1,0 +1,68 @@
+"""Choose an access path for a dense leaf in one segment: ask each index for offers, take the cheapest that may serve.
+
+A pure function of offers; nothing here knows an index kind. The order of the other offers is the ladder that the run
+climbs when the chosen path found too few; its last step is always an exact one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chroma_search.indexes.base import Offer, VectorIndex, VectorRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One access path.
+
+    Attributes:
+        kind: index kind, such as `flat`.
+        offer: strategy, cost and reason.
+    """
+
+    kind: str
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The chosen path first, then the ones to climb to; the rejected ones with the reason, for EXPLAIN."""
+
+    steps: tuple[Choice, ...]
+    rejected: tuple[tuple[Choice, str], ...] = ()
+
+    @property
+    def chosen(self) -> Choice:
+        """The path to try first."""
+        return self.steps[0]
+
+
+def choose(
+    indexes: Sequence[VectorIndex], request: VectorRequest, *, exact: bool = False, force: str | None = None
+) -> Ladder:
+    """Return the ladder for a request.
+
+    Args:
+        indexes: the segment's indexes; one of them offers an exact path.
+        request: what is known of the mask.
+        exact: only exact paths may serve.
+        force: name of the strategy to take when it is offered (tests).
+    """
+    offered = [Choice(index.kind, offer) for index in indexes for offer in index.offers(request)]
+    offered.sort(key=lambda choice: choice.offer.cost_us)
+    if force is not None and any(choice.offer.strategy == force for choice in offered):
+        first = [choice for choice in offered if choice.offer.strategy == force]
+        rest = [choice for choice in offered if choice.offer.exact and choice not in first]
+        return Ladder((*first, *rest))
+    if exact:
+        steps = tuple(choice for choice in offered if choice.offer.exact)
+        rejected = tuple((choice, "exact=True") for choice in offered if not choice.offer.exact)
+        return Ladder(steps, rejected)
+    cheapest = offered[0]
+    rejected = tuple((choice, f"{choice.offer.cost_us:.0f} us expected") for choice in offered[1:])
+    if cheapest.offer.exact:
+        return Ladder((cheapest,), rejected)
+    # An approximate path that failed is followed by the exact ones only: trying another approximate one would cost
+    # more than it saves, since the failure says that matches are far from the query.
+    return Ladder((cheapest, *(choice for choice in offered[1:] if choice.offer.exact)), rejected)

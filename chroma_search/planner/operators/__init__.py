@@ -1,0 +1,1 @@
+"""Operators: what runs. Filter -> candidates -> scores -> groups -> page -> columns."""

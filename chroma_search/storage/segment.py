@@ -1,0 +1,176 @@
+"""Segment: an immutable run of rows with the indexes over them, each made when first asked for.
+
+A segment never changes what it answers; deletes live beside it, in the snapshot (`snapshot.py`). Scalar columns,
+string columns, posting lists and the flat index are cheap enough to be made on first use and are kept; the approximate
+vector index is made when the segment is sealed (`compaction.py`). Small segments, not yet sealed, are the *tail*.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.indexes.base import ScalarIndex, SparseIndex, VectorIndex
+from chroma_search.indexes.registry import vector_index
+from chroma_search.indexes.scalar.column import ScalarColumn
+from chroma_search.indexes.text.analyzer import Analyzer
+from chroma_search.indexes.text.inverted import InvertedIndex
+from chroma_search.indexes.text.string_column import StringColumn
+from chroma_search.indexes.vector.sparse import SparsePostings
+from chroma_search.model.distance import Space
+from chroma_search.model.mask import Mask
+from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.storage.rows import Rows
+
+T = TypeVar("T")
+
+MASK_CACHE_ENTRIES = 64
+"""Masks kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSpec:
+    """How the vectors of a collection are indexed.
+
+    Attributes:
+        space: distance.
+        kind: approximate index of sealed segments: a name of `indexes/registry.py`; `flat` for none.
+        params: parameters of that kind.
+    """
+
+    space: Space = "l2"
+    kind: str = "hnsw"
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Segment:
+    """Rows and their indexes.
+
+    Args:
+        name: unique in the collection; `tail...` for unsealed ones.
+        rows: the records.
+        spec: how vectors are indexed.
+        graph: the approximate index over all rows, or None.
+    """
+
+    def __init__(self, name: str, rows: Rows, spec: IndexSpec, graph: VectorIndex | None = None) -> None:
+        self.name = name
+        self.rows = rows
+        self.spec = spec
+        self.graph = graph
+        self._lock = threading.RLock()
+        self._made: dict[Hashable, Any] = {}
+        self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows, dead ones included."""
+        return len(self.rows)
+
+    @property
+    def is_sealed(self) -> bool:
+        """False for a segment of the tail."""
+        return not self.name.startswith("tail")
+
+    def vector_indexes(self) -> Sequence[VectorIndex]:
+        """Return the flat index and, if there is one, the approximate index."""
+        flat = self._once("flat", lambda: vector_index("flat").build(self.rows.vectors, self.spec.space, {}))
+        return (flat,) if self.graph is None else (flat, self.graph)
+
+    def column(self, key: str) -> ScalarIndex:
+        """Return the column of `#id` or a metadata key (every row missing when the key is unknown)."""
+        return self._once(("column", key), lambda: ScalarColumn.build(self._values(key)))
+
+    def strings(self, key: str) -> StringColumn:
+        """Return the strings of `#document`, `#id` or a metadata key, None where the value is no string."""
+        return self._once(("strings", key), lambda: StringColumn(self.texts(key)))
+
+    def texts(self, key: str) -> Sequence[str | None]:
+        """Return one string or None per row."""
+        if key == "#document":
+            return self.rows.documents
+        if key == "#id":
+            return self.rows.ids
+        return [value if isinstance(value, str) else None for value in self._values(key)]
+
+    def postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
+        """Return the full-text index of a key under an analyzer."""
+        return self._once(("postings", key, analyzer), lambda: InvertedIndex.build(self.texts(key), analyzer))
+
+    def sparse(self, key: str) -> SparseIndex:
+        """Return the posting lists of the sparse vectors under a key."""
+        return self._once(("sparse", key), lambda: SparsePostings.build(self._sparse_vectors(key)))
+
+    def has_values(self, key: str) -> bool:
+        """Tell whether any row holds the metadata key."""
+        return key in self.metadata_keys()
+
+    def metadata_keys(self) -> frozenset[str]:
+        """Return every metadata key of the segment."""
+        return self._once(
+            "keys", lambda: frozenset(key for each in self.rows.metadatas if each is not None for key in each)
+        )
+
+    def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:
+        """Return the rows that hold the ids, ascending; unknown ids are left out, dead rows are not."""
+        known: dict[str, list[int]] = self._once("id rows", self._rows_by_id)
+        found = sorted({row for each in ids for row in known.get(each, ())})
+        return np.array(found, np.int64)
+
+    def rows_of_offsets(self, offset_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each offset id, -1 where the segment does not hold it. Rows may be dead."""
+        order, ascending = self._once("offsets", self._sorted_offsets)
+        if not len(ascending):
+            return np.full(len(offset_ids), -1, np.int64)
+        at = np.minimum(np.searchsorted(ascending, offset_ids), len(ascending) - 1)
+        rows = at if order is None else order[at]
+        return np.where(ascending[at] == offset_ids, rows, -1)
+
+    def cached_mask(self, predicate: Hashable, make: Callable[[], Mask]) -> Mask:
+        """Return the mask of a predicate, made once and kept while it is in use (exact masks only)."""
+        with self._lock:
+            if predicate in self._masks:
+                self._masks.move_to_end(predicate)
+                return self._masks[predicate]
+        mask = make()
+        with self._lock:
+            self._masks[predicate] = mask
+            while len(self._masks) > MASK_CACHE_ENTRIES:
+                self._masks.popitem(last=False)
+        return mask
+
+    def _values(self, key: str) -> list[Any]:
+        if key == "#id":
+            return list(self.rows.ids)
+        return [None if each is None else each.get(key) for each in self.rows.metadatas]
+
+    def _sparse_vectors(self, key: str) -> list[SparseVector | None]:
+        return [value if isinstance(value, SparseVector) else None for value in self._values(key)]
+
+    def _rows_by_id(self) -> dict[str, list[int]]:
+        rows: dict[str, list[int]] = {}
+        for row, each in enumerate(self.rows.ids):
+            rows.setdefault(each, []).append(row)
+        return rows
+
+    def _sorted_offsets(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+        offsets = self.rows.offset_ids
+        if bool(np.all(offsets[1:] > offsets[:-1])):
+            return None, offsets
+        order = np.argsort(offsets, kind="stable")
+        return order, offsets[order]
+
+    def _once(self, name: Hashable, make: Callable[[], T]) -> T:
+        made = self._made.get(name)
+        if made is None:
+            with self._lock:
+                made = self._made.get(name)
+                if made is None:
+                    made = self._made[name] = make()
+        return made

@@ -1,0 +1,210 @@
+"""Hypothesis strategies for small, adversarial records and for histories of writes.
+
+Embeddings and sparse values are quarters, so that distances are exact in float32 and tie often. Metadata mixes types
+under one key and holds what breaks naive code: ints beyond 2^53, -0.0, strings outside the first plane. A history is
+a list of plain operations; `apply` replays one on anything with a collection's methods (oracle, engine, chromadb).
+`upstream=True` leaves out what chromadb 1.5.9 refuses locally (sparse vectors, None in `add`) or shows in another way
+(a record with a uri has metadata `{}` there).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from chroma_search.model.sparse_vector import SparseVector
+
+DIMENSION = 2
+IDS = ("a", "b", "c", "d", "B", "é", "😀", "a b")
+SCALAR_KEYS = ("n", "m", "s", "tags")
+SPARSE_KEY = "sp"
+WORDS = (
+    "fox",
+    "Fox",
+    "fo",
+    "ox",
+    "foxes",
+    "the",
+    "a",
+    "日本語",
+    "本",
+    "é",
+    "e\u0301",
+    "straße",
+    "STRASSE",
+    "😀",
+    "x_%",
+)
+STRINGS = ("", "a", "A", "b", "ab", "é", "e\u0301", "😀", "\uffff", "日本", "straße", "STRASSE", "1", "a\nb")
+BIG_INTS = (2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63) + 1)
+ODD_FLOATS = (-0.0, 0.1, 0.5, float(2**53), 1e300, -1e300, 5e-324, 9.3e18)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record of a write; None leaves a field as it is."""
+
+    id: str
+    embedding: tuple[float, ...] | None = None
+    document: str | None = None
+    metadata: dict[str, Any] | None = None
+    uri: str | None = None
+
+
+@dataclass(frozen=True)
+class Write:
+    """An `add`, `update` or `upsert`; the rows have different ids, and all or none of them an embedding."""
+
+    kind: Literal["add", "update", "upsert"]
+    rows: tuple[Row, ...]
+
+    def arguments(self) -> dict[str, Any]:
+        """Return keyword arguments; a column in which every row is None is left out."""
+        columns = {
+            "embeddings": [None if row.embedding is None else list(row.embedding) for row in self.rows],
+            "documents": [row.document for row in self.rows],
+            "metadatas": [None if row.metadata is None else dict(row.metadata) for row in self.rows],
+            "uris": [row.uri for row in self.rows],
+        }
+        given = {name: column for name, column in columns.items() if any(each is not None for each in column)}
+        return {"ids": [row.id for row in self.rows], **given}
+
+
+@dataclass(frozen=True)
+class Delete:
+    """A `delete`; at least one of ids and filters is given, a limit only with a filter."""
+
+    ids: tuple[str, ...] | None = None
+    where: dict[str, Any] | None = None
+    where_document: dict[str, Any] | None = None
+    limit: int | None = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return keyword arguments; what is None is left out."""
+        ids = None if self.ids is None else list(self.ids)
+        given = {"ids": ids, "where": self.where, "where_document": self.where_document, "limit": self.limit}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+Operation = Write | Delete
+
+
+def apply(operation: Operation, collection: Any) -> Any:
+    """Replay an operation on a collection; returns what the call returns."""
+    call = getattr(collection, operation.kind if isinstance(operation, Write) else "delete")
+    return call(**operation.arguments())
+
+
+# --- fields ----------------------------------------------------------------------------------------------------------
+
+
+def embeddings(dimension: int = DIMENSION) -> SearchStrategy[tuple[float, ...]]:
+    """Return vectors of quarters between -2 and 2, zero vectors and repetitions included."""
+    return st.tuples(*[st.integers(-8, 8).map(lambda n: n / 4)] * dimension)
+
+
+def documents() -> SearchStrategy[str]:
+    """Return texts of few words, the empty text included."""
+    return st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
+
+
+def sparse_vectors() -> SearchStrategy[SparseVector]:
+    """Return sparse vectors over few dimensions, so that they share some; empty ones and stored zeros included."""
+    values = st.dictionaries(st.sampled_from((0, 1, 2, 3, 2**31)), st.integers(-4, 8).map(lambda n: n / 4), max_size=4)
+    return values.map(lambda held: SparseVector(sorted(held), [held[each] for each in sorted(held)]))
+
+
+def numbers() -> SearchStrategy[int | float]:
+    """Return ints and floats, many of them equal across the two types."""
+    small = st.integers(-2, 3)
+    return st.one_of(small, small.map(float), st.sampled_from(BIG_INTS), st.sampled_from(ODD_FLOATS))
+
+
+def scalars() -> SearchStrategy[Any]:
+    """Return metadata values that are no arrays, also as operands of filters."""
+    return st.one_of(numbers(), st.booleans(), st.sampled_from(STRINGS))
+
+
+def arrays() -> SearchStrategy[list[Any]]:
+    """Return arrays of one element type, never empty."""
+    kinds = (
+        st.one_of(st.integers(-2, 3), st.sampled_from(BIG_INTS)),
+        st.one_of(st.integers(-2, 3).map(float), st.sampled_from(ODD_FLOATS)),
+        st.booleans(),
+        st.sampled_from(STRINGS),
+    )
+    return st.one_of(*(st.lists(kind, min_size=1, max_size=3) for kind in kinds))
+
+
+def metadatas(*, nulls: bool = True, upstream: bool = False) -> SearchStrategy[dict[str, Any]]:
+    """Return metadata, never empty; `nulls` lets values be None (which deletes the key, or is dropped)."""
+    values = st.one_of(scalars(), scalars(), arrays(), *([st.none()] if nulls else []))
+    fields: list[SearchStrategy[tuple[str, Any]]] = [st.tuples(st.sampled_from(SCALAR_KEYS), values)]
+    if not upstream:
+        sparse = st.one_of(sparse_vectors(), st.none()) if nulls else sparse_vectors()
+        fields.append(st.tuples(st.just(SPARSE_KEY), sparse))
+    return st.lists(st.one_of(*fields), min_size=1, max_size=4).map(dict)
+
+
+# --- records and histories -------------------------------------------------------------------------------------------
+
+
+@st.composite
+def writes(draw: st.DrawFn, kind: Literal["add", "update", "upsert"], *, upstream: bool = False) -> Write:
+    """Draw a write of one to five rows; an update has documents only where it has embeddings."""
+    ids = draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=5, unique=True))
+    embedded = kind != "update" or draw(st.booleans())
+    nulls = not (upstream and kind == "add")
+    rows = [
+        Row(
+            id_,
+            draw(embeddings()) if embedded else None,
+            draw(st.none() | documents()) if embedded else None,
+            draw(st.none() | metadatas(nulls=nulls, upstream=upstream)),
+            None if upstream else draw(st.none() | st.sampled_from(("file:a", "file:b"))),
+        )
+        for id_ in ids
+    ]
+    return Write(kind, tuple(rows))
+
+
+FILTERS: tuple[dict[str, Any], ...] = (
+    {"n": 1},
+    {"n": {"$gte": 1}},
+    {"s": {"$ne": "a"}},
+    {"m": {"$in": [0, 1, 2]}},
+    {"$or": [{"n": True}, {"tags": {"$contains": "a"}}]},
+    {"$and": [{"n": {"$ne": 1}}, {"m": {"$nin": [1]}}]},
+)
+DOCUMENT_FILTERS: tuple[dict[str, Any], ...] = ({"$contains": "fox"}, {"$not_contains": "本"}, {"$contains": "e"})
+
+
+@st.composite
+def deletes(draw: st.DrawFn) -> Delete:
+    """Draw a delete by ids (unknown ones too), by filters, or by both."""
+    by = draw(st.sampled_from(("ids", "where", "where_document", "ids and where")))
+    ids = draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True)) if "ids" in by else None
+    where = draw(st.sampled_from(FILTERS)) if by in ("where", "ids and where") else None
+    where_document = draw(st.sampled_from(DOCUMENT_FILTERS)) if by == "where_document" else None
+    limit = None if by == "ids" else draw(st.none() | st.integers(0, 3))
+    return Delete(None if ids is None else tuple(ids), where, where_document, limit)
+
+
+def operations(*, upstream: bool = False) -> SearchStrategy[Operation]:
+    """Return one write or delete; adds and upserts are the most frequent."""
+    added = writes("add", upstream=upstream)
+    return st.one_of(added, writes("upsert", upstream=upstream), writes("update", upstream=upstream), deletes(), added)
+
+
+def histories(*, upstream: bool = False, max_size: int = 8) -> SearchStrategy[list[Operation]]:
+    """Return histories that begin with an `add`, so that most of them hold records at the end."""
+    rest = st.lists(operations(upstream=upstream), max_size=max_size - 1)
+    return st.tuples(writes("add", upstream=upstream), rest).map(lambda parts: [parts[0], *parts[1]])
+
+
+def collections(*, upstream: bool = False) -> SearchStrategy[Write]:
+    """Return the records of a small collection as one `add`."""
+    return writes("add", upstream=upstream)
