@@ -1,8 +1,8 @@
 """What callers pass to `add`, `update`, `upsert`, `get`, `query` and `delete`, checked and brought into one form.
 
 All that can be known without looking at stored data is checked here, before anything is written (spec 10): types,
-lengths, duplicates, numbers, Unicode. What needs the collection (dimension, schema) is checked by the engine, and
-filters by `filters.py`. A single value may stand for a list of one wherever Chroma allows it. Rules and messages follow upstream,
+lengths, duplicates, numbers, Unicode. What needs the collection (dimension, schema) is checked by the engine, filters by
+`filters.py`. A single value may stand for a list of one wherever Chroma allows it. Rules and messages follow upstream,
 with the name of the call at the end (" in add."); where we are stricter, it is because the value could not be stored.
 
 Invariant: what leaves this file belongs to the engine; changes to the caller's lists, dicts or arrays show nowhere.

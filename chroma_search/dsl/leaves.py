@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.dsl.node import Named, name_of, tagged
+from chroma_search.dsl.node import Named, Node, name_of, tagged
 from chroma_search.dsl.rank import Rank, decode_fields
 from chroma_search.errors import InvalidInputError, InvalidRankError, WrongTypeError
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY, SparseVector
@@ -38,6 +38,7 @@ class Knn(Rank):
     limit: int = 16
     default: float | None = None
     return_rank: bool = False
+    _dense: NDArray[np.float32] | None = field(default=None, init=False, compare=False, repr=False)
     op: ClassVar[str] = "$knn"
 
     def __post_init__(self) -> None:
@@ -53,6 +54,21 @@ class Knn(Rank):
         """Compare dense queries as float32, so that a list equals the array made of it."""
         return ("Knn", self.query_identity(), self.key, self.limit, tagged(self.default), self.return_rank)
 
+    def dense(self) -> NDArray[np.float32]:
+        """Return the dense query as float32, shape (dim,), checked once.
+
+        Raises:
+            InvalidRankError: see `checked_dense`.
+        """
+        if self._dense is None:
+            object.__setattr__(self, "_dense", checked_dense(self.query))
+        assert self._dense is not None
+        return self._dense
+
+    def children(self) -> Iterator[Node]:
+        """Yield nothing: no node stands below."""
+        return iter(())
+
     def query_identity(self) -> tuple[Any, ...]:
         """Return a hashable form of the query: the same for all ways to write one vector."""
         query = self.query
@@ -67,10 +83,12 @@ class Knn(Rank):
             return _sparse_identity(query)
         if isinstance(query, (tuple, np.ndarray)):
             try:
-                dense = checked_dense(query)
+                dense = self.dense()
             except InvalidRankError:
                 return ("object", tagged(query))
-            return ("dense", np.where(np.isnan(dense), np.float32("nan"), dense).tobytes())
+            if np.isnan(dense).any():  # one NaN equals another, whatever its bits
+                dense = np.where(np.isnan(dense), np.float32("nan"), dense)
+            return ("dense", dense.tobytes())
         return ("object", tagged(query))
 
     def _body(self, expand_rrf: bool) -> Any:

@@ -39,7 +39,7 @@ class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[Documents]):
     """BM25 term weights of English texts.
 
     Args:
-        k: how fast repetitions of a term saturate, >= 0.
+        k: how fast repetitions of a term saturate, 0..1e9.
         b: how much long documents are held back, 0..1.
         avg_doc_length: assumed mean length of a document in kept words, >= 0.001.
         token_max_length: longer words are dropped, in characters.
@@ -64,7 +64,7 @@ class ChromaBm25EmbeddingFunction(SparseEmbeddingFunction[Documents]):
         stopwords: Iterable[str] | None = None,
         include_tokens: bool = False,
     ) -> None:
-        self.k = _number_in("k", k, 0.0)
+        self.k = _number_in("k", k, 0.0, 1e9)
         self.b = _number_in("b", b, 0.0, 1.0)
         self.avg_doc_length = _number_in("avg_doc_length", avg_doc_length, 0.001)
         self.token_max_length = int(_number_in("token_max_length", token_max_length, 0))

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.dsl import Knn, Limit, SearchClauses, Select, Where
-from chroma_search.dsl.leaves import checked_dense
 from chroma_search.dsl.page import COLUMNS
 from chroma_search.dsl.validation import check_search, check_where
 from chroma_search.engine.explaining import explain
+from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
 from chroma_search.engine.writing import RecordStore
 from chroma_search.errors import DimensionMismatchError
@@ -27,10 +27,15 @@ from chroma_search.indexes.text.regex import check_regex
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.execute import Answer, Execution, RunSettings
 from chroma_search.planner.explain import Explanation
-from chroma_search.planner.logical import LeafRef, LogicalPlan, lower, walk
+from chroma_search.planner.logical import LogicalPlan, lower, walk
 from chroma_search.planner.operators.fetch import Places
 from chroma_search.planner.optimizer import optimize
-from chroma_search.schema import CollectionConfig, Schema, check_filterable, uses_idf
+from chroma_search.planner.rules.prune_columns import prune_columns
+from chroma_search.planner.rules.share_leaves import share_leaves
+from chroma_search.schema import Schema
+from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.schema.index_rules import IndexRules
+from chroma_search.schema.schema_validation import checked_form
 from chroma_search.storage.segment import IndexSpec
 from chroma_search.storage.snapshot import Snapshot
 
@@ -65,6 +70,7 @@ class CollectionEngine:
         self.config = config
         self.metadata = metadata
         self.schema = schema
+        self._rules = IndexRules() if schema is None else IndexRules(checked_form(schema.serialize_to_json()))
         self._analyzer = analyzer or Analyzer()
         self._lock = threading.RLock()
         self._store = RecordStore(IndexSpec(config.space, config.index_kind, config.index_params))
@@ -205,21 +211,16 @@ class CollectionEngine:
         return {"records": snapshot.n_live, "dimension": snapshot.dimension, "segments": segments}
 
     def _plan(self, clauses: SearchClauses) -> LogicalPlan:
-        rank = clauses.rank
-        if isinstance(rank, Knn) and clauses.where is None:  # the commonest search needs no rewriting
-            plan = lower(SearchClauses(limit=clauses.limit, select=clauses.select))
-            plan = LogicalPlan(
-                None, LeafRef(0), (rank,), clauses.group_by, clauses.order_by, plan.limit, plan.select, None
-            )
-            return optimize(plan)
-        return optimize(lower(clauses))
+        plan = lower(clauses)
+        if isinstance(plan.rank, Knn) and plan.where is None:  # the commonest search; the other rules have no work
+            return prune_columns(share_leaves(plan))
+        return optimize(plan)
 
     def _settings(self, options: RunOptions) -> RunSettings:
-        schema = self.schema
         return RunSettings(
             space=self.config.space,
             analyzer=self._analyzer,
-            uses_idf=lambda key: uses_idf(schema, key),
+            uses_idf=self._rules.is_bm25,
             exact=options.exact,
             force=options.force,
         )
@@ -233,17 +234,17 @@ class CollectionEngine:
     def _check_filter(self, where: Where | None) -> None:
         if where is not None:
             check_where(where, regex_check=check_regex)
-            check_filterable(self.schema, where)
+            check_filterable(self._rules, where)
 
     def _check_search(self, clauses: SearchClauses, options: RunOptions, snapshot: Snapshot) -> None:
         check_search(clauses, strict=options.strict, regex_check=check_regex)
         if clauses.where is not None:
-            check_filterable(self.schema, clauses.where)
+            check_filterable(self._rules, clauses.where)
         if clauses.rank is None or snapshot.dimension is None:
             return
         for node in walk(clauses.rank):
             if isinstance(node, Knn) and not isinstance(node.query, SparseVector):
-                self._check_dimension(len(checked_dense(node.query)), snapshot.dimension)
+                self._check_dimension(len(node.dense()), snapshot.dimension)
 
     def _check_dimension(self, got: int, expected: int) -> None:
         if got != expected:

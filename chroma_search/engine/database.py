@@ -9,7 +9,8 @@ from typing import Any
 
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.errors import ConflictError, NotFoundError
-from chroma_search.schema import CollectionConfig, Schema
+from chroma_search.schema import Schema
+from chroma_search.schema.configuration import CollectionConfig
 
 DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"

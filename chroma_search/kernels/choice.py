@@ -15,7 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.kernels import distance, posting
+from chroma_search.kernels import distance, graph_search, posting
+from chroma_search.kernels.graph_search import Bits, Found, Graph, Links, Marks
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -47,6 +48,31 @@ class PostingKernels(Protocol):
     ) -> tuple[Ints, NDArray[np.float64]]: ...
 
 
+class GraphKernels(Protocol):
+    """What `graph_search` and `graph_search_numba` both offer."""
+
+    def descend(  # noqa: D102 - see the reference module
+        self, graph: Graph, query: Floats, space: int, entry: int, n_layers: int
+    ) -> tuple[int, int]: ...
+    def share_around(self, links: Links, bits: Bits, row: int) -> float: ...  # noqa: D102
+    def search(  # noqa: D102
+        self, graph: Graph, query: Floats, space: int, starts: Ints, width: int, marks: Marks, mark: int
+    ) -> Found: ...
+    def masked_search(  # noqa: D102
+        self,
+        graph: Graph,
+        query: Floats,
+        space: int,
+        bits: Bits,
+        starts: Ints,
+        width: int,
+        degree: int,
+        budget: int,
+        marks: Marks,
+        mark: int,
+    ) -> Found: ...
+
+
 @functools.cache
 def has_numba() -> bool:
     """Tell whether the compiled kernels can be used (numba is installed and not switched off); imports nothing."""
@@ -69,3 +95,12 @@ def posting_kernels(n_postings: int) -> PostingKernels:
     from chroma_search.kernels import posting_numba  # imports numba
 
     return posting_numba
+
+
+def graph_kernels() -> GraphKernels:
+    """Return the graph search kernels: the graph kinds are for collections where numba is always worth its import."""
+    if not has_numba():
+        return graph_search
+    from chroma_search.kernels import graph_search_numba  # imports numba
+
+    return graph_search_numba

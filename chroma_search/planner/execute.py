@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.dsl import And, Bm25, Decay, Field, Knn, Rank, Where
-from chroma_search.dsl.leaves import checked_dense
 from chroma_search.dsl.page import Limit
 from chroma_search.errors import InternalError
 from chroma_search.indexes.text.analyzer import Analyzer
@@ -170,7 +169,7 @@ class Execution:
         lists: dict[tuple[int, int], Ranked] = {}
         for (where, limit), queries in groups.items():
             started = time.perf_counter()
-            matrix = np.stack([checked_dense(users[0][2].query) for users in queries.values()])
+            matrix = np.stack([users[0][2].dense() for users in queries.values()])
             steps: list[Step] | None = [] if with_steps else None
             request = DenseRequest(matrix, limit, self._settings.space, self._settings.exact, self._settings.force)
             found = nearest(request, self.matches(where), steps)

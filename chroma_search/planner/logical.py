@@ -7,11 +7,12 @@ in `leaves`), group, order, cut, read `columns`. Rules (`rules/`) turn one plan 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 from chroma_search.dsl import And, Bm25, Decay, Field, GroupBy, Knn, Limit, OrderBy, Rank, SearchClauses, Select, Where
-from chroma_search.dsl.node import Node
+from chroma_search.dsl.leaves import sparse_query
+from chroma_search.dsl.node import Node, field_names
 from chroma_search.dsl.where import Comparison
 
 W = TypeVar("W", bound=Node)
@@ -64,10 +65,10 @@ class LogicalPlan:
 
 
 def lower(clauses: SearchClauses) -> LogicalPlan:
-    """Return the plan that says what the search says, nothing rewritten yet."""
+    """Return the plan that says what the search says, nothing rewritten yet (sparse queries in dict form aside)."""
     return LogicalPlan(
         where=clauses.where,
-        rank=clauses.rank,
+        rank=None if clauses.rank is None else transform(clauses.rank, _with_sparse_query),
         group_by=clauses.group_by,
         order_by=clauses.order_by,
         limit=clauses.limit,
@@ -75,13 +76,19 @@ def lower(clauses: SearchClauses) -> LogicalPlan:
     )
 
 
+def _with_sparse_query(node: Node) -> Node:
+    if isinstance(node, Knn) and isinstance(node.query, dict):
+        return replace(node, query=sparse_query(node.query))
+    return node
+
+
 def transform(node: W, rewrite: Callable[[Any], Any]) -> W:
     """Return the tree with `rewrite` applied to every node, children first. Depth is bounded by `check_bounds`."""
     if isinstance(node, INDEX_LEAVES):  # nothing below; a dense query would be walked number by number
         return rewrite(node)
     changes: dict[str, Any] = {}
-    for each in fields(node):
-        value = getattr(node, each.name)
+    for name in field_names(type(node)):
+        value = getattr(node, name)
         if isinstance(value, Node):
             new = transform(value, rewrite)
         elif isinstance(value, tuple) and any(isinstance(item, Node) for item in value):
@@ -91,7 +98,7 @@ def transform(node: W, rewrite: Callable[[Any], Any]) -> W:
         else:
             continue
         if new is not value:
-            changes[each.name] = new
+            changes[name] = new
     return rewrite(replace(node, **changes) if changes else node)
 
 

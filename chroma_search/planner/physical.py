@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from chroma_search.dsl import Bm25, Decay, Field, Knn, Rank
-from chroma_search.dsl.leaves import checked_dense
 from chroma_search.indexes.base import Estimate
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.choose import Ladder
@@ -92,7 +91,7 @@ def _plan_leaf(
     if operator != "Knn":
         return LeafPlan(leaf, operator, tuple(filters))
     assert isinstance(leaf, Knn)
-    query = checked_dense(leaf.query)[np.newaxis]
+    query = leaf.dense()[np.newaxis]
     request = DenseRequest(query, leaf.limit, settings.space, settings.exact, settings.force)
     planned: list[SegmentPlan] = []
     for view, part in zip(views, filters, strict=True):

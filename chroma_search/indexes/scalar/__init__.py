@@ -1,0 +1,1 @@
+"""Typed metadata columns of one segment and what filters ask of them."""

@@ -30,7 +30,6 @@ from chroma_search.indexes.base import (
 from chroma_search.indexes.scalar.compact_mask import mask_of_hits
 from chroma_search.indexes.scalar.typed_values import Selection, TypedValues
 from chroma_search.model.mask import Mask
-from chroma_search.model.sparse_vector import SparseVector
 
 Rows = NDArray[np.int64]
 
@@ -71,7 +70,7 @@ _KIND_OF_TYPE = _KindOfType()
 class ScalarColumn:
     """The values of one key (a `ScalarIndex`); make it with `build`."""
 
-    __slots__ = ("_elements", "_kinds", "_numbers", "_objects", "_present", "_scalars", "n_rows")
+    __slots__ = ("_elements", "_kinds", "_n_arrays", "_numbers", "_objects", "_present", "_scalars", "n_rows")
 
     def __init__(self, values: Sequence[Any]) -> None:
         """Index one metadata value per row; see `build`."""
@@ -82,6 +81,7 @@ class ScalarColumn:
         others, other_rows = _of_kind(values, None, self._kinds, StoredKind.OTHER)
         self._objects = dict(zip(_places(array_rows, len(arrays)), arrays, strict=True))
         self._objects.update(zip(_places(other_rows, len(others)), others, strict=True))
+        self._n_arrays = len(arrays)
         self._elements = _elements(arrays, array_rows, self.n_rows)
         self._present = _present(self._kinds)
         self._numbers: tuple[NDArray[np.float64], Rows] | None = None
@@ -117,8 +117,7 @@ class ScalarColumn:
         parts = [each.estimate() for each in self._selections(request)]
         least, expected, most = (sum(getattr(each, name) for each in parts) for name in ("least", "expected", "most"))
         if isinstance(request, HasElement):  # elements were counted; several may lie in one row
-            n_arrays = int(np.count_nonzero(self._kinds == StoredKind.ARRAY))
-            return Estimate(min(least, 1), min(expected, n_arrays), min(most, n_arrays))
+            return Estimate(min(least, 1), min(expected, self._n_arrays), min(most, self._n_arrays))
         return Estimate(least, expected, most)
 
     def numbers(self) -> tuple[NDArray[np.float64], Rows]:
@@ -220,7 +219,9 @@ def _elements(arrays: Sequence[Sequence[Any]], rows: Rows | None, n_rows: int) -
 
 def _present(kinds: NDArray[np.int8]) -> Mask:
     missing = mask_of_hits(len(kinds), kinds == StoredKind.MISSING, None)
-    return missing.invert()
+    if missing.rows is not None:
+        return missing.invert()
+    return mask_of_hits(len(kinds), kinds != StoredKind.MISSING, None)
 
 
 def _all_rows(rows: Rows | None, m: int) -> Rows:
@@ -233,8 +234,3 @@ def _places(rows: Rows | None, m: int) -> list[int]:
 
 def _value_at(values: NDArray[Any], rows: Rows | None, row: int) -> Any:
     return values[row if rows is None else int(np.searchsorted(rows, row))]
-
-
-def is_sparse(value: object) -> bool:
-    """Tell whether a stored object is a sparse vector."""
-    return isinstance(value, SparseVector)

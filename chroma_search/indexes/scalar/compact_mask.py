@@ -34,8 +34,8 @@ def mask_of_hits(n_rows: int, hits: NDArray[np.bool_], rows: NDArray[np.int64] |
         hits: bool, shape (m,).
         rows: int64, shape (m,), ascending, repeats allowed: the row of each hit; None when hit i belongs to row i.
     """
-    if rows is not None:
-        return mask_of_sorted_rows(n_rows, without_repeats(rows[hits]))
+    if rows is not None:  # take is three times as fast as rows[hits]
+        return mask_of_sorted_rows(n_rows, without_repeats(rows.take(np.flatnonzero(hits))))
     n_hits = int(np.count_nonzero(hits))
     if n_hits == n_rows:
         return Mask.all(n_rows)

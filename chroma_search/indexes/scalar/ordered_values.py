@@ -43,7 +43,18 @@ class OrderedValues:
         n_rows: rows of the segment.
     """
 
-    __slots__ = ("_counts", "_least", "_order", "_sample", "_scanned_ns", "_sorted", "_span", "n_rows", "rows", "values")
+    __slots__ = (
+        "_counts",
+        "_least",
+        "_order",
+        "_sample",
+        "_scanned_ns",
+        "_sorted",
+        "_span",
+        "n_rows",
+        "rows",
+        "values",
+    )
 
     def __init__(self, values: NDArray[Any], rows: NDArray[np.int64] | None, n_rows: int) -> None:
         self.values = values

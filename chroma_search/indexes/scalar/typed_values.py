@@ -1,4 +1,4 @@
-"""TypedValues: bools, ints, floats and strings side by side, each in its own array, with the comparison table over them.
+"""TypedValues: bools, ints, floats and strings side by side, each in its own array, under the comparison table.
 
 The scalars of a column are one TypedValues, the elements of its arrays another: a test of a column is a list of
 *selections*, each an interval or a set of operands over one array, and the answer is their union. Ints are compared as
@@ -8,7 +8,6 @@ rounded. Strings are codes into a sorted dictionary, so a range of strings is a 
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -98,7 +97,7 @@ class TypedValues:
         if isinstance(value, bool):
             return [Interval(self.bools, value, value)]
         if isinstance(value, (int, float)):
-            return [] if math.isnan(value) else self.within(NumericRange.of("$eq", value))
+            return [] if value != value else self.within(NumericRange.of("$eq", value))
         return self.within_strings(InStringRange(value, value)) if isinstance(value, str) else []
 
     def within(self, bounds: NumericRange) -> list[Selection]:
@@ -129,7 +128,7 @@ class TypedValues:
             if isinstance(value, bool):
                 bools.add(int(value))
             elif isinstance(value, (int, float)):
-                if not math.isnan(value):
+                if value == value:  # no NaN; math.isnan fails on huge ints
                     _add_equal_numbers(value, ints, floats)
             elif isinstance(value, str):
                 code = bisect_left(self.dictionary, value)

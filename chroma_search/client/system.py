@@ -1,0 +1,100 @@
+"""The databases that clients of one process share.
+
+As upstream, all in-memory clients of a process see the same data, if their settings are equal; other settings are
+refused. A system counts its clients: when the last one is closed, it is forgotten, and the next client starts empty.
+A client that is garbage-collected without `close()` counts on.
+
+Not for: what is in a database (`engine/database.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from chroma_search.client.function_cache import RememberedFunction
+from chroma_search.config import EMBEDDED_IMPLS, Settings
+from chroma_search.engine.database import Database
+from chroma_search.errors import InvalidConfigError, UnsupportedError
+
+IN_MEMORY = "ephemeral"
+
+
+@dataclass(eq=False)
+class System:
+    """One database and what its clients share.
+
+    Attributes:
+        identifier: where it lives; `ephemeral` is memory.
+        settings: those of the first client.
+        database: the data.
+        functions: embedding functions as objects, by the id of their collection.
+        n_clients: clients that are open.
+    """
+
+    identifier: str
+    settings: Settings
+    database: Database = field(default_factory=Database)
+    functions: dict[UUID, RememberedFunction] = field(default_factory=dict[UUID, RememberedFunction])
+    n_clients: int = 0
+
+
+_lock = threading.Lock()
+_systems: dict[str, System] = {}
+
+
+def open_system(settings: Settings) -> System:
+    """Return the system that the settings name, a new one if there is none, and count one client more.
+
+    Raises:
+        InvalidConfigError: it exists with other settings, or a setting is one of Chroma before 0.4.
+        UnsupportedError: the settings name a place that this version has no client for.
+    """
+    identifier = _identifier(settings)
+    with _lock:
+        system = _systems.get(identifier)
+        if system is None:
+            system = _systems[identifier] = System(identifier, settings)
+        elif system.settings != settings:
+            raise InvalidConfigError(
+                f"An instance of Chroma already exists for {identifier} with different settings: pass the same "
+                f"settings, or close the clients of the other one first (it has {system.settings!r})"
+            )
+        system.n_clients += 1
+        return system
+
+
+def release_system(system: System) -> None:
+    """Count one client less; forget the system after the last one."""
+    with _lock:
+        system.n_clients -= 1
+        if system.n_clients <= 0 and _systems.get(system.identifier) is system:
+            del _systems[system.identifier]
+
+
+def clear_systems() -> None:
+    """Forget all systems: the next client starts empty, open clients keep what they have."""
+    with _lock:
+        _systems.clear()
+
+
+def _identifier(settings: Settings) -> str:
+    if settings.chroma_db_impl is not None:
+        raise InvalidConfigError(
+            f"chroma_db_impl={settings.chroma_db_impl!r} is a setting of Chroma before 0.4: leave it out",
+            path="chroma_db_impl",
+        )
+    if settings.chroma_api_impl not in EMBEDDED_IMPLS:
+        raise not_yet("a client of a server", f"chroma_api_impl={settings.chroma_api_impl!r} names one")
+    if settings.is_persistent:
+        raise not_yet("a persistent client", "collections live in memory only")
+    return IN_MEMORY
+
+
+def not_yet(feature: str, why: str) -> UnsupportedError:
+    """Return the error of a client that a later version will have."""
+    instead = "use EphemeralClient()"
+    return UnsupportedError(
+        f"{feature} comes in a later version ({why}): {instead}", feature=feature, why=why, instead=instead
+    )
