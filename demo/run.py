@@ -31,7 +31,7 @@ ABSENT = 1000.0  # rank of a record that one of the two lists does not hold, so 
 SHOWN_QUESTION = "dev9084"  # besides public key cryptography, what is another application for prime numbers?
 SHOWN_SEARCH = """
 WHERE part = 'dev' AND n_words >= 12
-RANK rrf(knn($q), bm25('another application for prime numbers'))
+RANK rrf(knn($q, limit=100, default=1000), bm25('another application for prime numbers', limit=100, default=1000))
 GROUP BY block KEEP 1 MIN #score
 LIMIT 5
 """
@@ -51,7 +51,9 @@ def main() -> None:
     """Run the three parts of the demo."""
     console = Console()
     questions = load_questions()
-    collection = chromadb.EphemeralClient().create_collection("squad", configuration={"hnsw": {"space": "cosine"}})
+    client = chromadb.EphemeralClient()
+    configuration = {"hnsw": {"space": "cosine"}}
+    collection = client.create_collection("squad", configuration=configuration, embedding_function=None)
     add_sentences(collection, console)
     console.print(measure(collection, questions))
     show_one(collection, questions, console)

@@ -60,7 +60,7 @@ class DatabaseRecord(TypedDict):
     tenant: str
 
 
-class _SystemClient:
+class SystemClient:
     """What every client has: one share in a system, given back by `close()`."""
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -95,7 +95,7 @@ class _SystemClient:
         return self._open().database
 
 
-class AdminClient(_SystemClient):
+class AdminClient(SystemClient):
     """Creates and lists tenants and databases.
 
     Args:
@@ -152,7 +152,7 @@ class AdminClient(_SystemClient):
         return {"name": self._database().get_tenant(name)}
 
 
-class EmbeddedClient(_SystemClient):
+class EmbeddedClient(SystemClient):
     """Creates, opens and lists collections of one tenant and database.
 
     Made by `EphemeralClient()` and `Client()`.

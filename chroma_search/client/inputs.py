@@ -1,9 +1,9 @@
 """What callers pass to `add`, `update`, `upsert`, `get`, `query` and `delete`, checked and brought into one form.
 
 All that can be known without looking at stored data is checked here, before anything is written (spec 10): types,
-lengths, duplicates, numbers, Unicode. What needs the collection (dimension, schema) is checked by the engine, filters by
-`filters.py`. A single value may stand for a list of one wherever Chroma allows it. Rules and messages follow upstream,
-with the name of the call at the end (" in add."); where we are stricter, it is because the value could not be stored.
+lengths, duplicates, numbers, Unicode. What needs the collection (dimension, schema) is checked by the engine; filters
+by `filters.py`. A single value may stand for a list of one wherever Chroma allows it. Rules and messages follow
+upstream, with the name of the call at the end (" in add."); where we are stricter, the value could not be stored.
 
 Invariant: what leaves this file belongs to the engine; changes to the caller's lists, dicts or arrays show nowhere.
 """
@@ -254,7 +254,7 @@ def _as_list(value: Any) -> list[Any] | None:
 def _check_lengths(columns: dict[str, Any]) -> None:
     lengths = {name: len(values) for name, values in columns.items() if values is not None}
     if not lengths:
-        raise InvalidInputError(f"At least one of one of {', '.join(columns)} must be provided")
+        raise InvalidInputError(f"At least one of {', '.join(columns)} must be provided")
     empty = [name for name, length in lengths.items() if not length]
     if empty:
         raise InvalidInputError(f"Non-empty lists are required for {empty}")

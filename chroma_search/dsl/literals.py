@@ -50,7 +50,7 @@ class LiteralError(ValueError):
 def read_name(word: str) -> str:
     """Return the field name behind a bare word, a `#name`, or a name in double quotes or backticks."""
     quote = word[0]
-    return word[1:-1].replace(quote * 2, quote) if quote in "\"`" else word
+    return word[1:-1].replace(quote * 2, quote) if quote in '"`' else word
 
 
 def write_name(name: Any) -> str:
@@ -166,7 +166,7 @@ def write_list(values: Any) -> str:
 
 
 def write_vector(query: Any) -> str:
-    """Return the spelling of a dense vector, shape (dim,) or (1, dim); arrays in the shortest form that is exact in float32."""
+    """Return the spelling of a dense vector, shape (dim,) or (1, dim); of an array the shortest exact in float32."""
     if isinstance(query, np.ndarray):
         array = query[0] if query.ndim == 2 and len(query) == 1 else query
         if array.ndim != 1 or array.dtype.kind not in "iuf":

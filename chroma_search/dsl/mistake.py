@@ -6,6 +6,8 @@ language, never the parser's own names.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chroma_search.dsl.node import Span
 from chroma_search.errors import QuerySyntaxError
 
@@ -44,9 +46,10 @@ def as_syntax_error(text: str, mistake: Mistake) -> QuerySyntaxError:
     )
 
 
-def listed(words: tuple[str, ...]) -> str:
-    """Return `a, b or c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+def listed(words: Sequence[str]) -> str:
+    """Return `a, b or ','`: a sign stands in quotes, so that a comma is seen."""
+    quoted = [f"'{each}'" if each and not any(map(str.isalnum, each)) else each for each in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
 def shown(word: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
+from dataclasses import Field as Field_
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -81,26 +82,30 @@ def call(name: str, arguments: Sequence[Argument | Named], name_span: Span, span
         raise _unknown_function(name, name_span)
     if kind is Rrf:
         return Called(_rrf(arguments, name_span, span), frozenset(), span)
-    names = [each.name for each in fields(kind) if each.name != "span"]
+    names = [each.name for each in _arguments_of(kind)]
     if names == ["ranks"]:
         ranks = tuple(as_rank(each) for each in _positional(function, arguments))
         return Called(kind(ranks, span=span), frozenset(), span)  # type: ignore[call-arg]  # the class has one field
     readers = {each: _READERS.get((function, each)) or _READERS["", each] for each in names}
     values = _bound(function, arguments, readers, name_span)
-    for each in fields(kind):
-        if each.name in names and each.name not in values and each.default is MISSING:
+    for each in _arguments_of(kind):
+        if each.name not in values and each.default is MISSING:
             raise Mistake(f"{function} needs {each.name}", name_span, hint=_usage(kind))
     return Called(kind(**values, span=span), frozenset(values), span)
 
 
 def _usage(kind: type[Rank]) -> str:
-    names = [each.name if each.default is MISSING else f"{each.name}=..." for each in fields(kind)]
-    return f"write {kind.op[1:]}({', '.join(each for each in names if not each.startswith('span'))})"
+    names = [each.name if each.default is MISSING else f"{each.name}=..." for each in _arguments_of(kind)]
+    return f"write {kind.op[1:]}({', '.join(names)})"
+
+
+def _arguments_of(kind: type[Rank]) -> list[Field_[Any]]:
+    return [each for each in fields(kind) if each.init and each.name != "span"]
 
 
 def _unknown_function(name: str, span: Span) -> Mistake:
     close = nearest(name, FUNCTIONS)
-    hint = f"did you mean {close}?" if close else f"a field with such a name stands in double quotes: \"{shown(name)}\""
+    hint = f"did you mean {close}?" if close else f"the functions are {', '.join(FUNCTIONS)}"
     return Mistake(f"no function is called '{shown(name)}'", span, FUNCTIONS, hint)
 
 
@@ -275,7 +280,7 @@ _READERS: dict[tuple[str, str], _Reader] = {
 
 
 def _is_callable(kind: type[Rank]) -> bool:
-    names = [each.name for each in fields(kind) if each.name != "span"]
+    names = [each.name for each in _arguments_of(kind)]
     op = kind.op[1:]
     return kind is Rrf or names == ["ranks"] or all((op, each) in _READERS or ("", each) in _READERS for each in names)
 

@@ -4,6 +4,7 @@ Operators build what the same operators build in Python: `AND`, `OR`, `+` and `*
 kind, `-x` is -1 times x. Parameters are bound here, to words that the parser has already recognised, so that a value
 can never become syntax. The walk over the tree needs no recursion: a text may nest as deep as it is long.
 """
+# ruff: noqa: D102 - what a method reads stands in the rule of its name in grammar.lark
 
 from __future__ import annotations
 
@@ -11,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chroma_search.dsl import rank_functions, where as w
+from chroma_search.dsl import rank_functions
+from chroma_search.dsl import where as w
 from chroma_search.dsl.group_by import Aggregate, GroupBy, MaxK, MinK
 from chroma_search.dsl.literals import LiteralError, read_list, read_name, read_number, read_sparse, read_string
 from chroma_search.dsl.mistake import Mistake, listed, shown
-from chroma_search.dsl.node import Node, Span
+from chroma_search.dsl.node import Span
 from chroma_search.dsl.page import COLUMNS, Limit, OrderBy, Select, SortKey
 from chroma_search.dsl.rank import Div, Field, If, Mul, Pow, Rank, Sub, Sum, Val
 from chroma_search.dsl.rank_functions import Called, Given, as_rank
@@ -256,7 +258,7 @@ class Transformer:
         text = self._text(parts[-1], " ".join(each.upper() for each in parts[:-1]))
         return _test(lambda key, span: kind(key, text, span=span), parts)
 
-    def list(self, parts: list[Token]) -> Given:
+    def members(self, parts: list[Token]) -> Given:
         return Given(self._items(parts), _over(*parts))
 
     # --- ranks ---
@@ -366,23 +368,20 @@ def _joined(kind: type[w.And | w.Or], parts: Sequence[w.Where]) -> tuple[w.Where
     return tuple(leaf for part in parts for leaf in (part.conditions if isinstance(part, kind) else (part,)))
 
 
-def _folded(
-    joining: type[Sum | Mul], dividing: type[Sub | Div], joining_word: str, parts: Sequence[Any]
-) -> Rank:
+def _folded(joining: type[Sum | Mul], dividing: type[Sub | Div], joining_word: str, parts: Sequence[Any]) -> Rank:
     """Fold `a + b - c ...` from the left; a run of joining operators makes one node, as in Python."""
-    total = as_rank(parts[0])
     start = _of(parts[0]).start
-    run: list[Rank] = []
+    left, run = as_rank(parts[0]), None
     for word, part in zip(parts[1::2], parts[2::2], strict=True):
-        right, span = as_rank(part), Span(start, _of(part).end)
+        right = as_rank(part)
         if word.type == joining_word:
-            run = run or _operands(joining, total)
+            run = _operands(joining, left) if run is None else run
             run += _operands(joining, right)
-            total = joining(run, span=span) if part is parts[-1] else total
-        else:
-            left = joining(run, span=Span(start, _of(word).start)) if run else total
-            total, run = dividing(left, right, span=span), []
-    return total
+            continue
+        if run is not None:
+            left = joining(run, span=Span(start, _of(word).start))
+        left, run = dividing(left, right, span=Span(start, _of(part).end)), None
+    return left if run is None else joining(run, span=_over(*parts))
 
 
 def _operands(kind: type[Sum | Mul], rank: Rank) -> list[Rank]:
@@ -403,8 +402,5 @@ def _over(*parts: Any) -> Span:
 def _told(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    words: dict[type, str] = {str: "a string", int: "a number", float: "a number", list: "a list"}
+    words: dict[type, str] = {str: "a string", int: "a whole number", float: "a float", list: "a list"}
     return words.get(type(value), f"a {type(value).__name__}")
-
-
-__all__ = ["Node", "Transformer"]

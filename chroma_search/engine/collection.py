@@ -130,7 +130,7 @@ class CollectionEngine:
         self._check_filter(selection.where)
         snapshot = self.snapshot
         offset_ids = self._select(snapshot, selection)
-        places = Execution(snapshot.segments, self._settings(RunOptions())).locate(offset_ids)
+        places = Execution(snapshot.segments, self.run_settings(RunOptions())).locate(offset_ids)
         return _found(places, columns, snapshot.dimension)
 
     def query(
@@ -161,7 +161,7 @@ class CollectionEngine:
             return [Found([], [], [], [], [], np.empty((0, 0), np.float32)) for _ in vectors]
         self._check_dimension(vectors.shape[1], snapshot.dimension)
         filtered = None if where is None else optimize(LogicalPlan(where=where, columns=frozenset())).where
-        run = Execution(snapshot.segments, self._settings(options))
+        run = Execution(snapshot.segments, self.run_settings(options))
         answers = run.nearest(vectors, n_results, filtered, ids)
         return [_found(answer.places, columns, snapshot.dimension, answer) for answer in answers]
 
@@ -177,14 +177,14 @@ class CollectionEngine:
         if snapshot.dimension is None:
             return [_empty(clauses.select) for clauses in searches]
         plans = [self._plan(clauses) for clauses in searches]
-        answers = Execution(snapshot.segments, self._settings(options)).run(plans)
+        answers = Execution(snapshot.segments, self.run_settings(options)).run(plans)
         return [_selected(plan, answer, snapshot.dimension) for plan, answer in zip(plans, answers, strict=True)]
 
     def explain(self, search: SearchClauses, options: RunOptions, mode: ExplainMode = "plan") -> Explanation:
         """Return how the search would run (`plan`, `verbose`) or ran (`analyze`)."""
         snapshot = self.snapshot
         self._check_search(search, options, snapshot)
-        return explain(search, snapshot.segments, self._settings(options), mode)
+        return explain(search, snapshot.segments, self.run_settings(options), mode)
 
     def flush(self) -> None:
         """Seal the tail: give its rows an index, however few they are."""
@@ -216,7 +216,8 @@ class CollectionEngine:
             return prune_columns(share_leaves(plan))
         return optimize(plan)
 
-    def _settings(self, options: RunOptions) -> RunSettings:
+    def run_settings(self, options: RunOptions) -> RunSettings:
+        """Return what the planner needs to know for a run."""
         return RunSettings(
             space=self.config.space,
             analyzer=self._analyzer,
@@ -226,7 +227,7 @@ class CollectionEngine:
         )
 
     def _select(self, snapshot: Snapshot, selection: Selection) -> NDArray[np.int64]:
-        run = Execution(snapshot.segments, self._settings(RunOptions()))
+        run = Execution(snapshot.segments, self.run_settings(RunOptions()))
         offset_ids = run.passing(selection.where, selection.ids)
         end = None if selection.limit is None else selection.offset + selection.limit
         return offset_ids[selection.offset : end]

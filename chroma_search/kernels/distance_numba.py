@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.kernels.jit import compiled_sums, frozen
+from chroma_search.kernels.frozen import frozen
+from chroma_search.kernels.jit import compiled_sums
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from chroma_search.kernels.distance_numba import dot_one, l2_one
+from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import COSINE, L2, Bits, Floats, Found, Graph, Links, Marks, Rows
-from chroma_search.kernels.jit import compiled, frozen
+from chroma_search.kernels.jit import compiled
 
 
 def descend(graph: Graph, query: Floats, space: int, entry: int, n_layers: int) -> tuple[int, int]:

@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Sums may be reordered (that makes them SIMD) and fused, but inf and NaN keep their meaning: `fastmath=True` would let
 # the compiler assume that neither occurs. The error bounds of the exact scan hold for every order of summation.
@@ -29,14 +26,3 @@ def compiled(function: Function) -> Function:
 def compiled_sums(function: Function) -> Function:
     """Compile with sums in any order: for float32 distances that are estimates."""
     return cast(Function, njit(cache=True, nogil=True, fastmath=REORDERED_SUMS)(function))
-
-
-def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """Return a read-only view.
-
-    numba compiles read-only and writable arrays apart; vectors mapped from a file are read-only, so all inputs are made
-    so and each kernel is compiled once.
-    """
-    view = array.view()
-    view.flags.writeable = False
-    return view

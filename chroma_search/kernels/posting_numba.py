@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.kernels.jit import compiled, frozen
+from chroma_search.kernels.frozen import frozen
+from chroma_search.kernels.jit import compiled
 
 Ints = NDArray[np.int64]
 PostingRows = NDArray[np.int32]

@@ -21,6 +21,7 @@ from chroma_search.embeddings.registry import config_to_embedding_function, embe
 from chroma_search.errors import InvalidConfigError, WrongTypeError
 from chroma_search.model.distance import SPACES, Space
 from chroma_search.schema.configuration_types import CollectionConfiguration
+from chroma_search.schema.function_form import checked_function_form
 from chroma_search.schema.index_params import (
     INDEX_KINDS,
     PARAMS,
@@ -117,29 +118,22 @@ def create_configuration(
         UserWarning: an unknown name at the top level (ignored), or a space that the function does not support.
     """
     config = _checked_dict(given, "configuration")
-    for name in config:
-        if name not in (*INDEX_KINDS, "embedding_function"):
-            warnings.warn(
-                f"configuration: '{name}' is ignored, expected hnsw, spann, flat or embedding_function",
-                UserWarning,
-                stacklevel=2,
-            )
-    legacy = legacy_hnsw_params(metadata)
-    kind = named_kind(config)
-    params = dict(_checked_dict(config.get(kind or "hnsw"), f"configuration.{kind}"))
+    _warn_of_unknown_names(config)
+    kind = named_kind(config) or "hnsw"
     path = f"configuration.{kind}"
-    if legacy and kind in (None, "hnsw") and _states_only_defaults(params):
+    params = dict(_checked_dict(config.get(kind), path))
+    legacy = legacy_hnsw_params(metadata)
+    if legacy and kind == "hnsw" and _states_only_defaults(params):
         params.update(legacy)
         path = "metadata.hnsw:*"
     function = config.get("embedding_function")
     space = params.pop("space", None)
-    if space is None and kind in ("spann", "flat"):
-        space = legacy.get("space")  # the one old key that has a meaning for them
-    space = _resolved_space(space, function, path)
+    if space is None and kind != "hnsw":
+        space = legacy.get("space")  # the one old key that has a meaning for the other kinds
     return CollectionConfig(
-        space=space,
-        index_kind=kind or "hnsw",
-        index_params=complete_params(kind or "hnsw", params, path),
+        space=_resolved_space(space, function, path),
+        index_kind=kind,
+        index_params=complete_params(kind, params, path),
         embedding_function=_function_form(function) if config else None,
     )
 
@@ -211,6 +205,16 @@ def _checked_dict(value: Any, name: str) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value)
 
 
+def _warn_of_unknown_names(config: Mapping[str, Any]) -> None:
+    for name in config:
+        if name not in (*INDEX_KINDS, "embedding_function"):
+            warnings.warn(
+                f"configuration: '{name}' is ignored, expected hnsw, spann, flat or embedding_function",
+                UserWarning,
+                stacklevel=3,
+            )
+
+
 def _states_only_defaults(params: Mapping[str, Any]) -> bool:
     defaults = {**default_params("hnsw"), "space": DEFAULT_SPACE}
     return all(value is None or value == defaults.get(name) for name, value in params.items())
@@ -247,7 +251,7 @@ def _named_function(function: Any) -> Any | None:
 def _function_form(function: Any) -> Mapping[str, Any]:
     """Return the JSON form of a dense function; a form that came as JSON is kept as it is."""
     if isinstance(function, Mapping):
-        return dict(cast("Mapping[str, Any]", function))
+        return checked_function_form(cast("object", function), "configuration.embedding_function")
     if function is not None and not callable(function):
         raise WrongTypeError(
             f"Expected embedding_function to be an EmbeddingFunction or None, got {type(function).__name__}"

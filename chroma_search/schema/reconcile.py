@@ -38,10 +38,9 @@ def resolve_configuration(
     if schema is None:
         return configured
     declared = _declared(schema)
-    if configured.embedding_function is None:
-        configured = replace(configured, embedding_function=declared.embedding_function)
     if _is_default(declared) and not _is_nameless(declared):
-        return configured
+        function = configured.embedding_function
+        return replace(configured, embedding_function=declared.embedding_function if function is None else function)
     if _is_default(configured) or configured == declared:
         return declared
     raise InvalidConfigError(

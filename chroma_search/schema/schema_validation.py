@@ -16,6 +16,7 @@ from typing import Any, cast
 from chroma_search.errors import InvalidConfigError, WrongTypeError
 from chroma_search.model.distance import SPACES
 from chroma_search.schema.cmek import Cmek
+from chroma_search.schema.function_form import checked_function_form
 from chroma_search.schema.index_params import check_names, complete_params
 from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.schema.value_types import DOCUMENT_KEY, EMBEDDING_KEY, LAYOUT, IndexSlot
@@ -118,16 +119,8 @@ def _check_sparse(config: Mapping[str, Any], path: str) -> None:
 
 
 def _check_function(form: Any, path: str) -> None:
-    if form is None:
-        return
-    function = _dict(form, f"{path}.embedding_function")
-    if function.get("type") not in ("known", "legacy", "unknown"):
-        raise InvalidConfigError(
-            f"expected the type of an embedding function to be known, legacy or unknown, got {function.get('type')!r}",
-            path=f"{path}.embedding_function",
-        )
-    if function.get("type") == "known" and not isinstance(function.get("name"), str):
-        raise InvalidConfigError("a known embedding function needs a name", path=f"{path}.embedding_function")
+    if form is not None:
+        checked_function_form(form, f"{path}.embedding_function")
 
 
 def _check_key(key: str, value_types: Mapping[str, Any], path: str) -> None:

@@ -9,7 +9,7 @@ from chromadb.utils.embedding_functions.chroma_bm25_embedding_function import (
 from chromadb.utils.embedding_functions.chroma_bm25_embedding_function import (
     ChromaBm25EmbeddingFunction as UpstreamFunction,
 )
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chroma_search.embeddings import ChromaBm25EmbeddingFunction, EmbeddingFunction, SparseEmbeddingFunction
@@ -49,7 +49,6 @@ def assert_equal_vectors(texts: list[str], **options: Any) -> None:
         assert our.labels == their.labels
 
 
-@settings(max_examples=150)
 @given(st.lists(TEXTS, min_size=1, max_size=3), SETTINGS)
 @example(["", " ", "'", "_", "__", "the", "The THE don't"], {})
 @example(["a_b a-b a.b a\x00b"], {"include_tokens": True})

@@ -2,7 +2,8 @@
 
 The same random calls go to both; each step must give equal JSON, or an error of the same built-in class in both.
 Left out, because we go beyond upstream on purpose: a second sparse key, `FtsIndexConfig(algorithm=..)`, a schema beside
-a configuration, and legacy metadata beside a function whose default space is not l2 (upstream then forgets them).
+a configuration, and legacy metadata beside a function whose default space is not l2 (upstream then forgets them,
+where we rank what the user wrote above what the function prefers).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -33,7 +34,11 @@ theirs_functions = pytest.importorskip("chromadb.utils.embedding_functions")
 TheirKey = pytest.importorskip("chromadb.execution.expression.operator").Key
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-runs = settings(deadline=None, derandomize=True)
+runs = settings(
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],  # a busy machine is no bug
+)
 
 
 class Duck:
@@ -189,7 +194,7 @@ def applied(calls: Any) -> Iterator[tuple[Any, Any, Any, Any]]:
         yield our, their, results[0], results[1]
 
 
-@settings(runs, max_examples=250)
+@settings(runs, max_examples=150)
 @given(CALLS)
 def test_the_same_calls_give_the_same_json_or_the_same_error(calls: Any) -> None:
     for our, their, our_result, their_result in applied(calls):
@@ -247,7 +252,7 @@ NAMES = ["ef_construction", "ef_search", "max_neighbors", "search_nprobe", "spli
 NAMES += ["resize_factor", "num_threads", "batch_size", "sync_threshold", "source_key", "bm25", "foo", "enabled"]
 
 
-@settings(runs, max_examples=400)
+@settings(runs, max_examples=250)
 @given(
     st.sampled_from(
         [*PLAIN[1:], "HnswIndexConfig", "SpannIndexConfig", "VectorIndexConfig", "SparseVectorIndexConfig"]
@@ -329,7 +334,8 @@ def test_a_configuration_reads_back_as_from_upstreams_engine(
     engine: Any, hnsw: dict[str, Any] | None, metadata: dict[str, Any] | None, function: str | None
 ) -> None:
     legacy = {name for name in metadata or {} if name.startswith("hnsw:")}
-    assume(not (function == "duck" and legacy and "hnsw:space" not in legacy and not (hnsw or {}).get("space")))
+    is_said = bool((hnsw or {}).get("space")) or (hnsw is None and "hnsw:space" in legacy)
+    assume(function != "duck" or not legacy or is_said)  # else upstream's function hides the metadata
     given_configuration: dict[str, Any] = {} if hnsw is None else {"hnsw": hnsw}
     if function is not None:
         given_configuration["embedding_function"] = FUNCTIONS[function]

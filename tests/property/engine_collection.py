@@ -18,6 +18,7 @@ from chroma_search.engine.requests import Found, RunOptions, Selection, WriteBat
 from chroma_search.schema.configuration import CollectionConfig
 
 EVERYTHING = frozenset({"documents", "metadatas", "embeddings", "uris"})
+EXACT = RunOptions(exact=True)
 
 
 class EngineCollection:
@@ -55,7 +56,7 @@ class EngineCollection:
         n_results: int = 10,
         where: Any = None,
         where_document: Any = None,
-        options: RunOptions = RunOptions(exact=True),
+        options: RunOptions = EXACT,
     ) -> dict[str, Any]:
         vectors = np.array(query_embeddings, np.float32)
         found = self.engine.query(vectors, n_results, ids, both(where, where_document), EVERYTHING, options)
@@ -66,10 +67,10 @@ class EngineCollection:
             answers["distances"].append(each.scores)
         return answers
 
-    def search(self, search: Search | SearchClauses, options: RunOptions = RunOptions(exact=True)) -> dict[str, Any]:
+    def search(self, search: Search | SearchClauses, options: RunOptions = EXACT) -> dict[str, Any]:
         return self.search_batch([search], options)[0]
 
-    def search_batch(self, searches: list[Any], options: RunOptions = RunOptions(exact=True)) -> list[dict[str, Any]]:
+    def search_batch(self, searches: list[Any], options: RunOptions = EXACT) -> list[dict[str, Any]]:
         clauses = [each.clauses if isinstance(each, Search) else each for each in searches]
         found = self.engine.search(clauses, options)
         return [search_columns(each, one) for each, one in zip(found, clauses, strict=True)]

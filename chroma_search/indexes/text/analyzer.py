@@ -12,6 +12,7 @@ Sources: M. F. Porter, "An algorithm for suffix stripping" (1980) and its succes
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import threading
 import unicodedata
@@ -30,9 +31,12 @@ MAX_REMEMBERED_WORDS = 500_000
 MAX_WORD_CHARS = 64
 """Longer runs (hashes, base64) are neither stemmed nor remembered."""
 
-_CJK = "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3031-\u3035\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
-_CJK += "\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3"
-_CJK += "\ud7b0-\ud7fb\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+_CJK = (
+    "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3031-\u3035\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff"
+    "\u3105-\u312f\u3131-\u318e\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97c\uac00-\ud7a3"
+    "\ud7b0-\ud7fb\uf900-\ufaff\uff66-\uff9f\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
+"""Han, Kana, Bopomofo and Hangul, as ranges of a character class."""
 
 _ASCII_WORDS = re.compile("[a-z0-9]+")
 _POSSESSIVE = re.compile("['\u2019\uff07]s(?![^\\W_])")
@@ -141,7 +145,7 @@ def _words_and_pairs(text: str) -> list[str]:
     words: list[str] = []
     for run in _unicode_words_or_cjk().findall(text):
         if len(run) > 2 and _HAS_CJK.match(run):
-            words.extend(map("".join, zip(run, run[1:], strict=False)))
+            words.extend(map("".join, itertools.pairwise(run)))
         else:
             words.append(run)
     return words

@@ -3,7 +3,7 @@
 score(d) = sum over the query's terms, repeats included and in their order, of
     idf * (tf * (k1 + 1) / (tf + k1 * (1 - b + b * len / avg_len)))
 evaluated in float64 in exactly that order of operations, which is also that of the rank_bm25 package; so a score does
-not depend on the split into segments. N, df, lengths are those of live records that have a text, of the whole collection.
+not depend on the split into segments. N, df and lengths are those of the collection's live records that have a text.
 Sources: Robertson, Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), section 3; the `lucene`
 idf as in Lucene's BM25Similarity; the `okapi` idf as in rank_bm25.BM25Okapi (epsilon 0.25).
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 
 from chroma_search.errors import InternalError, InvalidArgumentError
 from chroma_search.indexes.base import TextStatistics
@@ -29,7 +30,7 @@ def merged_statistics(parts: Iterable[TextStatistics]) -> TextStatistics:
     for part in parts:
         n_docs += part.n_docs
         n_tokens += part.n_tokens
-        frequency = [a + b for a, b in zip(frequency or [0] * len(part.document_frequency), part.document_frequency)]  # noqa: B905
+        frequency = [sum(each) for each in zip_longest(frequency, part.document_frequency, fillvalue=0)]
     return TextStatistics(n_docs, n_tokens, tuple(frequency))
 
 
@@ -81,7 +82,9 @@ def mean_length(statistics: TextStatistics) -> float:
     return statistics.n_tokens / statistics.n_docs if statistics.n_docs else 0.0
 
 
-def query_statistics(terms: Sequence[str], frequencies: Mapping[str, int], n_docs: int, n_tokens: int) -> TextStatistics:
+def query_statistics(
+    terms: Sequence[str], frequencies: Mapping[str, int], n_docs: int, n_tokens: int
+) -> TextStatistics:
     """Return the statistics of a query from those of the whole vocabulary."""
     return TextStatistics(n_docs, n_tokens, tuple(frequencies.get(term, 0) for term in terms))
 

@@ -24,6 +24,7 @@ from chroma_search.model.mask import Mask
 
 MANY_POSTINGS_PER_ROW = 16
 """From so many postings per allowed row on, the rows are looked up in the posting list, not the other way round."""
+SAMPLE_STRIDE = 32
 
 
 class _Vocabulary(dict[str, int]):
@@ -138,19 +139,17 @@ class InvertedIndex:
         Raises:
             InvalidArgumentError: an unknown idf.
         """
+        k1, b = float(k1), float(b)
         weights = term_weights(statistics, idf, mean_idf)
         average = mean_length(statistics)
-        lists = [
-            (*self._allowed(*self._span(term), mask), weight) for term, weight in zip(terms, weights, strict=True)
-        ]
+        lists = [(*self._allowed(*self._span(term), mask), weight) for term, weight in zip(terms, weights, strict=True)]
         lists = [each for each in lists if len(each[0])]
         if not lists or average <= 0:
             return Candidates.empty()
         rows, scores = kernel.scores(lists, self._length_norms(k1, b, average), k1)
         visited = sum(len(each[0]) for each in lists)
         if len(rows) > k:
-            kth = np.partition(scores, len(rows) - k)[len(rows) - k]
-            best = np.flatnonzero(scores >= kth)
+            best = np.flatnonzero(scores >= _kth_greatest(scores, k))
             rows, scores = rows[best], scores[best]
         return Candidates(rows, 0.0 - scores, exact=True, visited=visited)
 
@@ -176,8 +175,18 @@ class InvertedIndex:
         asked = (k1, b, average)
         kept = self._norms
         if kept is None or kept[0] != asked:
-            kept = self._norms = asked, k1 * (1 - b + b * self._lengths / average)
+            norms: NDArray[np.float64] = k1 * (1 - b + b * self._lengths.astype(np.float64) / average)
+            kept = self._norms = asked, norms
         return kept[1]
+
+
+def _kth_greatest(scores: NDArray[np.float64], k: int) -> np.float64:
+    """Return the k-th greatest score; k is below their number."""
+    if len(scores) > SAMPLE_STRIDE * k:
+        # The k-th greatest of a part bounds that of the whole from below, and comparing is faster than partitioning.
+        part = scores[::SAMPLE_STRIDE]
+        scores = scores[scores >= np.partition(part, len(part) - k)[len(part) - k]]
+    return np.partition(scores, len(scores) - k)[len(scores) - k]
 
 
 def _posting_lists(

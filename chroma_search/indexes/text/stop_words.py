@@ -1,4 +1,4 @@
-"""The 33 English stop words of Lucene's classic English analyzer, the list that published BM25 figures are made with."""
+"""The 33 English stop words of Lucene's English analyzer, the list behind most published BM25 figures."""
 
 from __future__ import annotations
 

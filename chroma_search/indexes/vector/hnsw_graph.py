@@ -2,21 +2,26 @@
 
 hnswlib (Y. Malkov, D. Yashunin 2018, the authors' library) inserts the rows; then the links are copied out of its state
 and the library's own copy of the vectors is let go. A graph is therefore immutable: growing one loads it back into
-hnswlib together with the vectors, inserts the new rows and copies the links out again, while readers go on with the old.
+hnswlib with the vectors, inserts the new rows and copies the links out again, while readers go on with the old one.
 Insertion uses one thread: with several, the graph depends on their timing, and the same input would no longer give the
 same answers. (60,000 x 784 took 26.5 s with one thread and 29.6 s with two on a busy machine with two cores, 2026-08.)
+
+The inner product is no distance, and graphs built with it are poor. Its graph is built over vectors with one more
+dimension that makes all norms equal, where the nearest are those of the largest product (Y. Bachrach et al., Speeding
+up the Xbox recommender system using a Euclidean transformation for inner-product spaces, 2014): recall 0.93 -> 0.99
+with a 25 % filter on vectors of varied length. Searches still measure the product of the stored vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.indexes.vector.norms import unit_vectors
+from chroma_search.indexes.vector.norms import norms_of, unit_vectors
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.kernels.blocks import row_blocks
 from chroma_search.model.distance import Space, Vectors
@@ -38,12 +43,14 @@ class HnswGraph:
         upper_links: int32, shape (m, M): neighbours on layers 1.., row after row, layer after layer, -1 after the last.
         levels: int32, shape (n,): highest layer of each row.
         entry: row where a search begins, -1 when n is 0.
+        radius: norm that the further dimension fills up to (`ip`), 0.0 in the other spaces.
     """
 
     links: Links
     upper_links: Links
     levels: Links
     entry: int
+    radius: float = 0.0
 
     @property
     def n_layers(self) -> int:
@@ -61,12 +68,14 @@ class HnswGraph:
             "upper_links": self.upper_links,
             "levels": self.levels,
             "entry": np.array([self.entry], np.int64),
+            "radius": np.array([self.radius], np.float64),
         }
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> HnswGraph:
         """Open stored arrays (checksums were verified by the storage layer)."""
-        return HnswGraph(arrays["links"], arrays["upper_links"], arrays["levels"], int(arrays["entry"][0]))
+        entry, radius = int(arrays["entry"][0]), float(arrays["radius"][0])
+        return HnswGraph(arrays["links"], arrays["upper_links"], arrays["levels"], entry, radius)
 
 
 def build_graph(vectors: Vectors, space: Space, parameters: HnswParameters) -> HnswGraph:
@@ -77,10 +86,11 @@ def build_graph(vectors: Vectors, space: Space, parameters: HnswParameters) -> H
         return HnswGraph(np.empty((0, 2 * m), np.int32), nothing, np.empty(0, np.int32), -1)
     import hnswlib  # native library, loaded when a graph is first built
 
-    index = hnswlib.Index(space="l2" if space == "l2" else "ip", dim=vectors.shape[1])
+    points = _Points(vectors, space, _longest(vectors) if space == "ip" else 0.0)
+    index = hnswlib.Index(space=points.measure, dim=points.dim)
     index.init_index(len(vectors), m, parameters.ef_construction, random_seed=SEED)
-    _insert(index, vectors, 0, space)
-    return _links_of(index)
+    _insert(index, points, 0)
+    return _links_of(index, points.radius)
 
 
 def grown_graph(graph: HnswGraph, vectors: Vectors, space: Space, parameters: HnswParameters) -> HnswGraph:
@@ -90,31 +100,65 @@ def grown_graph(graph: HnswGraph, vectors: Vectors, space: Space, parameters: Hn
         return build_graph(vectors, space, parameters) if not n_old else graph
     import hnswlib  # native library, loaded when a graph is first built
 
-    index = hnswlib.Index(params=_state(graph, vectors, space, parameters))
-    _insert(index, vectors, n_old, space)
-    return _links_of(index)
+    points = _Points(vectors, space, graph.radius)  # longer new vectors are cut short: they are still near the pole
+    index = hnswlib.Index(params=_state(graph, points, parameters))
+    _insert(index, points, n_old)
+    return _links_of(index, points.radius)
 
 
-def _insert(index: Any, vectors: Vectors, start: int, space: Space) -> None:
-    rows = len(vectors) - start
-    for block in row_blocks(rows, vectors.shape[1]):
-        part = vectors[block.start + start : block.stop + start]
-        numbers = np.arange(block.start + start, block.stop + start)
-        index.add_items(_as_stored(part, space), numbers, num_threads=1)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Points:
+    """The vectors as hnswlib is given them, block by block.
+
+    Attributes:
+        vectors: float32, shape (n, dim), as stored.
+        space: distance space.
+        radius: see `HnswGraph`.
+    """
+
+    vectors: Vectors
+    space: Space
+    radius: float
+
+    @property
+    def measure(self) -> Literal["l2", "ip"]:
+        return "ip" if self.space == "cosine" else "l2"
+
+    @property
+    def dim(self) -> int:
+        return self.vectors.shape[1] + (self.space == "ip")
+
+    def block(self, start: int, stop: int) -> Vectors:
+        part = self.vectors[start:stop]
+        match self.space:
+            case "l2":
+                return np.ascontiguousarray(part)
+            case "cosine":
+                return unit_vectors(part)
+            case "ip":
+                height = np.sqrt(np.maximum(self.radius**2 - norms_of(part) ** 2, 0.0))
+                return np.concatenate([part, height[:, None].astype(np.float32)], axis=1)
 
 
-def _as_stored(vectors: Vectors, space: Space) -> Vectors:
-    return unit_vectors(vectors) if space == "cosine" else vectors
+def _longest(vectors: Vectors) -> float:
+    return max(float(norms_of(vectors[block]).max()) for block in row_blocks(len(vectors), vectors.shape[1]))
 
 
-def _links_of(index: Any) -> HnswGraph:
+def _insert(index: Any, points: _Points, first: int) -> None:
+    for block in row_blocks(len(points.vectors) - first, points.dim):
+        start, stop = block.start + first, block.stop + first
+        index.add_items(points.block(start, stop), np.arange(start, stop), num_threads=1)
+
+
+def _links_of(index: Any, radius: float) -> HnswGraph:
     """Copy the links out of hnswlib's state. Rows were inserted in order, so its numbers are our rows."""
     state: dict[str, Any] = index.__getstate__()[0]
     n, width, m = state["cur_element_count"], state["max_M0"], state["max_M"]
     elements = state["data_level0"].reshape(n, state["size_data_per_element"])
     links = _unpacked(elements[:, state["offset_level0"] : state["offset_data"]], width)
     upper_links = _unpacked(state["link_lists"].reshape(-1, state["size_links_per_element"]), m)
-    return HnswGraph(links, upper_links, state["element_levels"][:n].astype(np.int32), int(state["enterpoint_node"]))
+    levels = state["element_levels"][:n].astype(np.int32)
+    return HnswGraph(links, upper_links, levels, int(state["enterpoint_node"]), radius)
 
 
 def _unpacked(raw: NDArray[np.int8], width: int) -> Links:
@@ -126,25 +170,25 @@ def _unpacked(raw: NDArray[np.int8], width: int) -> Links:
 def _packed(links: Links) -> NDArray[np.int8]:
     counts = np.count_nonzero(links >= 0, axis=1).astype(np.int32)
     words = np.concatenate([counts[:, None], np.maximum(links, 0)], axis=1)
-    return np.ascontiguousarray(words).view(np.int8).reshape(len(links), -1)
+    return np.ascontiguousarray(words).view(np.int8).reshape(len(links), 4 * words.shape[1])
 
 
-def _state(graph: HnswGraph, vectors: Vectors, space: Space, parameters: HnswParameters) -> dict[str, Any]:
-    """Return what hnswlib would have pickled for this graph, with room for all of `vectors`."""
-    n, dim, m = len(graph.links), vectors.shape[1], parameters.max_neighbors
+def _state(graph: HnswGraph, points: _Points, parameters: HnswParameters) -> dict[str, Any]:
+    """Return what hnswlib would have pickled for this graph, with room for all points."""
+    n, n_after, dim, m = len(graph.links), len(points.vectors), points.dim, parameters.max_neighbors
     offset_data = COUNT_BYTES + 8 * m
     label_offset = offset_data + 4 * dim
     elements = np.empty((n, label_offset + LABEL_BYTES), np.int8)
     elements[:, :offset_data] = _packed(graph.links)
     for block in row_blocks(n, dim):
-        part = np.ascontiguousarray(_as_stored(vectors[block], space))
+        part = points.block(block.start, block.stop)
         elements[block, offset_data:label_offset] = part.view(np.int8).reshape(len(part), -1)
-    elements[:, label_offset:] = np.arange(n).view(np.int8).reshape(n, LABEL_BYTES)
-    levels = np.zeros(len(vectors), np.int32)
+    elements[:, label_offset:] = np.arange(n, dtype=np.int64).view(np.int8).reshape(n, LABEL_BYTES)
+    levels = np.zeros(n_after, np.int32)
     levels[:n] = graph.levels
     return {
         "ser_version": 1,
-        "space": "l2" if space == "l2" else "ip",
+        "space": points.measure,
         "dim": dim,
         "index_inited": True,
         "ep_added": True,
@@ -153,7 +197,7 @@ def _state(graph: HnswGraph, vectors: Vectors, space: Space, parameters: HnswPar
         # The generator of layers starts anew: with the same seed, rows added one by one would all get the same layer.
         "seed": SEED + n,
         "offset_level0": 0,
-        "max_elements": len(vectors),
+        "max_elements": n_after,
         "cur_element_count": n,
         "size_data_per_element": label_offset + LABEL_BYTES,
         "label_offset": label_offset,

@@ -6,7 +6,7 @@ share one clearing. Any number of threads may borrow; each gets an array of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import numpy as np
@@ -27,7 +27,7 @@ class MarkPool:
         self._free: list[tuple[NDArray[np.uint8], int]] = []  # append and pop are atomic
 
     @contextmanager
-    def borrow(self) -> Iterator[tuple[NDArray[np.uint8], int]]:
+    def borrow(self) -> Generator[tuple[NDArray[np.uint8], int]]:
         """Lend an array and a mark that no element of it equals."""
         try:
             marks, mark = self._free.pop()

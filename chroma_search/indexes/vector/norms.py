@@ -7,7 +7,9 @@ always handed on to the exact distance. Real embeddings have none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,9 @@ LARGEST_NORM = 2.0**60
 """Above this, the product of two norms or the square of their sum could leave float32 (2^128)."""
 SMALLEST_NORM = 2.0**-60
 """Below this (zero apart), products with a unit vector could fall out of float32's normal numbers (2^-126)."""
+
+SMALLEST_SCALE = 2.0**-40
+"""When no norm reaches this, squared differences may fall out of float32, and all rows look equal."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +64,46 @@ class RowNorms:
             np.concatenate([self.inverse, more.inverse]),
             np.concatenate([self.odd, more.odd + len(self.norms)]),
         )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Magnitudes:
+    """What an approximate kind keeps of the norms.
+
+    Attributes:
+        inverse: float32, shape (n,), 1 / norm (0 for zero vectors) in the cosine space; empty in the others.
+        longest: largest norm.
+        is_trusted: True when float32 distances between these vectors mean something: no odd row, not all vanishing.
+    """
+
+    inverse: NDArray[np.float32]
+    longest: float
+    is_trusted: bool
+
+    @staticmethod
+    def of(vectors: Vectors, space: Space) -> Magnitudes:
+        """Measure every row."""
+        norms = RowNorms.of(vectors, space)
+        longest = float(norms.norms.max(initial=0.0))
+        is_vanishing = space != "cosine" and 0.0 < longest < SMALLEST_SCALE
+        inverse = norms.inverse if space == "cosine" else norms.inverse[:0]
+        return Magnitudes(inverse, longest, not len(norms.odd) and not is_vanishing)
+
+    def followed_by(self, vectors: Vectors, space: Space) -> Magnitudes:
+        """Return the magnitudes of these rows and of `vectors` after them."""
+        more = Magnitudes.of(vectors, space)
+        inverse = np.concatenate([self.inverse, more.inverse])
+        return Magnitudes(inverse, max(self.longest, more.longest), self.is_trusted and more.is_trusted)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store."""
+        return {"inverse": self.inverse, "magnitude": np.array([self.longest, self.is_trusted], np.float64)}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Magnitudes:
+        """Open stored arrays."""
+        longest, is_trusted = arrays["magnitude"].tolist()
+        return Magnitudes(arrays["inverse"], longest, bool(is_trusted))
 
 
 def norms_of(vectors: Vectors) -> NDArray[np.float64]:

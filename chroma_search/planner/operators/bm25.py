@@ -9,9 +9,10 @@ import numpy as np
 from chroma_search.dsl import Bm25
 from chroma_search.indexes.base import TextStatistics
 from chroma_search.indexes.text.analyzer import Analyzer
+from chroma_search.indexes.text.bm25 import mean_okapi_idf, merged_frequencies, merged_statistics
 from chroma_search.planner.operators.knn import Match
 from chroma_search.planner.operators.ranked import Ranked, best
-from chroma_search.planner.view import SegmentView
+from chroma_search.planner.view import SegmentReader, SegmentView
 
 
 def best_matches(leaf: Bm25, matches: Sequence[Match], views: Sequence[SegmentView], analyzer: Analyzer) -> Ranked:
@@ -21,12 +22,13 @@ def best_matches(leaf: Bm25, matches: Sequence[Match], views: Sequence[SegmentVi
     measures = [np.empty(0, np.float64)]
     if terms:
         statistics = collection_statistics(leaf.key, terms, views, analyzer)
+        mean_idf = mean_idf_of_vocabulary(leaf.key, statistics.n_docs, views, analyzer) if leaf.idf == "okapi" else None
         for match in matches:
             segment = match.view.segment
             if not match.n_matching or not _has_text(segment, leaf.key):
                 continue
             found = segment.postings(leaf.key, analyzer).score(
-                terms, statistics, k1=leaf.k1, b=leaf.b, idf=leaf.idf, k=leaf.limit, mask=match.mask
+                terms, statistics, leaf.k1, leaf.b, leaf.idf, leaf.limit, match.mask, mean_idf
             )
             offsets.append(segment.rows.offset_ids[found.rows])
             measures.append(found.distances)
@@ -37,17 +39,22 @@ def collection_statistics(
     key: str, terms: Sequence[str], views: Sequence[SegmentView], analyzer: Analyzer
 ) -> TextStatistics:
     """Return the statistics of all segments together."""
-    n_docs = n_tokens = 0
-    frequency = [0] * len(terms)
-    for view in views:
-        if not _has_text(view.segment, key):
-            continue
-        part = view.segment.postings(key, analyzer).statistics(terms, view.live_mask)
-        n_docs += part.n_docs
-        n_tokens += part.n_tokens
-        frequency = [total + each for total, each in zip(frequency, part.document_frequency, strict=True)]
-    return TextStatistics(n_docs, n_tokens, tuple(frequency))
+    return merged_statistics(
+        view.segment.postings(key, analyzer).statistics(terms, view.live_mask)
+        for view in views
+        if _has_text(view.segment, key)
+    )
 
 
-def _has_text(segment: object, key: str) -> bool:
-    return key == "#document" or segment.has_values(key)  # type: ignore[attr-defined]  # a SegmentReader
+def mean_idf_of_vocabulary(key: str, n_docs: int, views: Sequence[SegmentView], analyzer: Analyzer) -> float:
+    """Return the mean idf over every word of the live records, which the okapi idf needs."""
+    frequencies = merged_frequencies(
+        view.segment.postings(key, analyzer).vocabulary_frequencies(view.live_mask)
+        for view in views
+        if _has_text(view.segment, key)
+    )
+    return mean_okapi_idf(frequencies.values(), n_docs)
+
+
+def _has_text(segment: SegmentReader, key: str) -> bool:
+    return key == "#document" or segment.has_values(key)

@@ -75,6 +75,8 @@ def test_flat_has_a_space_and_nothing_else() -> None:
         ({"hnsw": {"foo": 1}}, "unknown field `foo`"),
         ({"hnsw": {"ef_search": -1}}, "configuration.hnsw.ef_search"),
         ({"spann": {"search_nprobe": 129}}, "between 1 and 128"),
+        ({"embedding_function": {"type": "x"}}, "known, legacy or unknown, got 'x'"),
+        ({"embedding_function": {"type": "known"}}, "needs a name"),
     ],
     ids=str,
 )

@@ -81,6 +81,8 @@ def test_a_schema_that_says_nothing_of_vectors_goes_with_any_configuration(schem
 
 def test_where_the_configuration_names_no_function_the_schemas_counts() -> None:
     assert resolve_configuration(None, None, stored(Schema())).embedding_function == DEFAULT
+    own = stored(Schema().create_index(VectorIndexConfig(embedding_function=Lengths())))
+    assert resolve_configuration(None, None, own).embedding_function == LENGTHS_FORM
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,33 @@
+"""Upstream's module `chromadb.utils.batch_utils`: a large write in several calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chroma_search.client.embedded import EmbeddedClient
+
+Batch = tuple[list[str], Any, "list[Any] | None", "list[Any] | None"]
+
+
+def create_batches(
+    api: EmbeddedClient,
+    ids: list[str],
+    embeddings: Any | None = None,
+    metadatas: list[Any] | None = None,
+    documents: list[Any] | None = None,
+) -> list[Batch]:
+    """Return `(ids, embeddings, metadatas, documents)` in parts of at most `api.get_max_batch_size()` records.
+
+    Written for Chroma's limit of about 5,000 records; here one call takes any number, so it is usually one part.
+    """
+    size = api.get_max_batch_size()
+    parts = [slice(start, start + size) for start in range(0, max(len(ids), 1), size)]
+    return [
+        (
+            ids[part],
+            None if embeddings is None else embeddings[part],
+            None if metadatas is None else metadatas[part],
+            None if documents is None else documents[part],
+        )
+        for part in parts
+    ]
