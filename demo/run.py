@@ -51,9 +51,9 @@ def main() -> None:
     """Run the three parts of the demo."""
     console = Console()
     questions = load_questions()
-    client = chromadb.EphemeralClient()
-    configuration = {"hnsw": {"space": "cosine"}}
-    collection = client.create_collection("squad", configuration=configuration, embedding_function=None)
+    collection = chromadb.EphemeralClient().create_collection(
+        "squad", configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
+    )
     add_sentences(collection, console)
     console.print(measure(collection, questions))
     show_one(collection, questions, console)
@@ -113,14 +113,14 @@ def show_one(collection: Any, questions: Questions, console: Console) -> None:
     at = questions.ids.index(SHOWN_QUESTION)
     search = Search.from_text(SHOWN_SEARCH, {"q": questions.vectors[at]}).select("#document", "#score", "block")
     table = Table(
-        title=f"\n{questions.texts[at]}", caption="the best of each block, the judged answer green", expand=True
+        title=f"\n{questions.texts[at]}", caption="the best sentence of each block; * is the judged answer", expand=True
     )
     table.add_column("score", justify="right")
     table.add_column("block", justify="right")
     table.add_column("sentence", ratio=1)
     for row in collection.search(search).rows()[0]:
         is_answer = row["id"] == questions.answers[at]
-        sentence = Text(row["document"], style="bold green" if is_answer else "")
+        sentence = Text(f"* {row['document']}" if is_answer else row["document"], style="bold" if is_answer else "")
         table.add_row(f"{row['score']:.4f}", str(row["metadata"]["block"]), sentence)
     print_plain(console, SHOWN_SEARCH)
     console.print(table)

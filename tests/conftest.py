@@ -2,7 +2,7 @@
 
 Hypothesis runs derandomised and without a deadline (a slow machine is no failure), so a run can be repeated. Another
 profile is chosen with HYPOTHESIS_PROFILE: `explore` draws new examples, many of them; what it finds becomes an
-`@example`. Global generators are reset before each test, which makes a test independent of those before it; new code
+`@example`; `quick` is for the inner loop of work. Global generators are reset before each test, which makes a test independent of those before it; new code
 takes an explicit generator instead.
 """
 
@@ -29,6 +29,12 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile(
     "explore", hypothesis.settings.get_profile("repeatable"), derandomize=False, max_examples=2000
+)
+hypothesis.settings.register_profile(
+    "quick",
+    hypothesis.settings.get_profile("repeatable"),
+    max_examples=25,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),  # a failure is shown as found, not shrunk
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 

@@ -114,10 +114,10 @@ class Embedder:
             InvalidInputError: no function, or one that returns something else than one finite vector per record.
             Exception: whatever the function raises.
         """
+        inputs: Sequence[Any] = self.load(list(values)) if kind == "uris" else values
         function = resolve_dense_function(self._sources())
         if kind == "documents":
             self._fit(function, values)
-        inputs: Sequence[Any] = self.load(list(values)) if kind == "uris" else values
         steps = in_steps(list(inputs), f"Embedding {len(values):,} {kind}")
         return self._matrix([vector for step in steps for vector in embed_documents(function, step)])
 

@@ -94,7 +94,7 @@ class ONNXMiniLM_L6_V2(EmbeddingFunction[Documents]):  # noqa: N801  # upstream'
         documents = check_documents(input, type(self).__name__)
         if not documents:
             raise InvalidInputError("Expected at least one text to embed, got an empty list")
-        runtime = load_optional("onnxruntime", extra="onnx", feature=f"Embedding with {self.MODEL_NAME}")
+        runtime = _load_runtime(f"Embedding with {self.MODEL_NAME}")
         tokenizers = load_optional("tokenizers", extra="onnx", feature=f"Embedding with {self.MODEL_NAME}")
         providers = self._providers(runtime)
         self._download_model_if_not_exists()
@@ -147,6 +147,16 @@ class ONNXMiniLM_L6_V2(EmbeddingFunction[Documents]):  # noqa: N801  # upstream'
     def validate_config(config: dict[str, Any]) -> None:
         """Raise InvalidConfigError for an unknown key or a wrong type."""
         check_config(config, {"preferred_providers": OPTIONAL_LIST}, function_name=ONNXMiniLM_L6_V2.name())
+
+
+def _load_runtime(feature: str) -> Any:
+    """Import onnxruntime with its telemetry off, unless the user has set the variable or imported it before.
+
+    Since 1.31 its official builds report use to Microsoft by default and write a device id into the cache folder; only
+    this variable, read on import, prevents both. A search library sends nothing anywhere.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    return load_optional("onnxruntime", extra="onnx", feature=feature)
 
 
 def _load(runtime: Any, tokenizers: Any, folder: Path, providers: tuple[str, ...]) -> _LoadedModel:

@@ -14,6 +14,7 @@ from chroma_search.indexes.base import VectorIndex
 VECTOR_INDEX_KINDS: dict[str, str] = {
     "flat": "chroma_search.indexes.vector.flat:FlatIndex",
     "hnsw": "chroma_search.indexes.vector.hnsw:HnswIndex",
+    "spann": "chroma_search.indexes.vector.spann:SpannIndex",
 }
 """Kind -> `module:class`."""
 

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.kernels import distance, graph_search, posting
+from chroma_search.kernels import centroid_list, distance, graph_search, posting
 from chroma_search.kernels.graph_search import Bits, Found, Graph, Links, Marks
 
 Floats = NDArray[np.float32]
@@ -73,6 +73,18 @@ class GraphKernels(Protocol):
     ) -> Found: ...
 
 
+class CentroidListKernels(Protocol):
+    """What `centroid_list` and `centroid_list_numba` both offer."""
+
+    def lists_with_match(self, offsets: Ints, rows: Links, bits: Bits) -> Bits: ...  # noqa: D102
+    def rows_in_lists(  # noqa: D102
+        self, offsets: Ints, rows: Links, lists: Ints, bits: Bits, marks: Marks, mark: int
+    ) -> Ints: ...
+    def replicas(  # noqa: D102
+        self, near: Ints, distances: Floats, centroids: Floats, count: int, reach: float, factor: float
+    ) -> Links: ...
+
+
 @functools.cache
 def has_numba() -> bool:
     """Tell whether the compiled kernels can be used (numba is installed and not switched off); imports nothing."""
@@ -104,3 +116,12 @@ def graph_kernels() -> GraphKernels:
     from chroma_search.kernels import graph_search_numba  # imports numba
 
     return graph_search_numba
+
+
+def centroid_list_kernels(n_elements: int) -> CentroidListKernels:
+    """Return the kernels for lists over a matrix of `n_elements` floats."""
+    if n_elements < WORTH_ELEMENTS or not has_numba():
+        return centroid_list
+    from chroma_search.kernels import centroid_list_numba  # imports numba
+
+    return centroid_list_numba

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chroma_search.dsl import Bm25, Decay, Field, Knn
+from chroma_search.dsl.leaves import sparse_query
 from chroma_search.errors import InvalidRankError
 from chroma_search.model.sparse_vector import SparseVector
 from tests.oracle.arithmetic import add_up, power
@@ -31,7 +32,7 @@ def evaluate_leaf(leaf: Knn | Bm25 | Field | Decay, passing: list[Record], colle
 
 
 def knn_measures(knn: Knn, passing: list[Record], collection: OracleCollection) -> Support:
-    query = SparseVector.from_dict(knn.query) if isinstance(knn.query, dict) else knn.query
+    query = sparse_query(knn.query) if isinstance(knn.query, dict) else knn.query
     if isinstance(query, str) or isinstance(query, SparseVector) is (knn.key == "#embedding"):
         raise InvalidRankError(f"the oracle knows no {type(query).__name__} query on {knn.key!r}")
     if isinstance(query, SparseVector):

@@ -10,6 +10,7 @@ a list of plain operations; `apply` replays one on anything with a collection's 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from hypothesis import strategies as st
@@ -98,77 +99,87 @@ def apply(operation: Operation, collection: Any) -> Any:
     return call(**operation.arguments())
 
 
-# --- fields ----------------------------------------------------------------------------------------------------------
+# --- fields: few draws each, and built once, for drawing is what these tests spend their time on ----------------------
+
+SMALL_INTS = (0, 1, 2, 3, -1, -2)
+INTS = (*SMALL_INTS, *BIG_INTS)
+FLOATS = (*map(float, SMALL_INTS), *ODD_FLOATS)
+SPARSE_DIMENSIONS = (0, 1, 2, 3, 2**31)
 
 
+@cache
 def embeddings(dimension: int = DIMENSION) -> SearchStrategy[tuple[float, ...]]:
     """Return vectors of quarters between -2 and 2, zero vectors and repetitions included."""
     return st.tuples(*[st.integers(-8, 8).map(lambda n: n / 4)] * dimension)
 
 
+@cache
 def documents() -> SearchStrategy[str]:
     """Return texts of few words, the empty text included."""
-    return st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
+    return st.lists(st.sampled_from(WORDS), max_size=4).map(" ".join)
 
 
+@cache
 def sparse_vectors() -> SearchStrategy[SparseVector]:
     """Return sparse vectors over few dimensions, so that they share some; empty ones and stored zeros included."""
-    values = st.dictionaries(st.sampled_from((0, 1, 2, 3, 2**31)), st.integers(-4, 8).map(lambda n: n / 4), max_size=4)
+    values = st.dictionaries(st.sampled_from(SPARSE_DIMENSIONS), st.integers(-4, 8).map(lambda n: n / 4), max_size=4)
     return values.map(lambda held: SparseVector(sorted(held), [held[each] for each in sorted(held)]))
 
 
+@cache
 def numbers() -> SearchStrategy[int | float]:
     """Return ints and floats, many of them equal across the two types."""
-    small = st.integers(-2, 3)
-    return st.one_of(small, small.map(float), st.sampled_from(BIG_INTS), st.sampled_from(ODD_FLOATS))
+    return st.sampled_from((*INTS, *FLOATS))
 
 
+@cache
 def scalars() -> SearchStrategy[Any]:
     """Return metadata values that are no arrays, also as operands of filters."""
-    return st.one_of(numbers(), st.booleans(), st.sampled_from(STRINGS))
+    return st.sampled_from((*INTS, *FLOATS, True, False, *STRINGS))
 
 
+@cache
 def arrays() -> SearchStrategy[list[Any]]:
     """Return arrays of one element type, never empty."""
-    kinds = (
-        st.one_of(st.integers(-2, 3), st.sampled_from(BIG_INTS)),
-        st.one_of(st.integers(-2, 3).map(float), st.sampled_from(ODD_FLOATS)),
-        st.booleans(),
-        st.sampled_from(STRINGS),
-    )
-    return st.one_of(*(st.lists(kind, min_size=1, max_size=3) for kind in kinds))
+    kinds = (INTS, FLOATS, (True, False), STRINGS)
+    return st.one_of(*(st.lists(st.sampled_from(kind), min_size=1, max_size=3) for kind in kinds))
 
 
+@cache
 def metadatas(*, nulls: bool = True, upstream: bool = False) -> SearchStrategy[dict[str, Any]]:
     """Return metadata, never empty; `nulls` lets values be None (which deletes the key, or is dropped)."""
-    values = st.one_of(scalars(), scalars(), arrays(), *([st.none()] if nulls else []))
-    fields: list[SearchStrategy[tuple[str, Any]]] = [st.tuples(st.sampled_from(SCALAR_KEYS), values)]
+    some = (scalars(), scalars(), arrays(), *([st.none()] if nulls else []))
+    fields: list[SearchStrategy[tuple[str, Any]]] = [st.tuples(st.sampled_from(SCALAR_KEYS), st.one_of(*some))]
     if not upstream:
-        sparse = st.one_of(sparse_vectors(), st.none()) if nulls else sparse_vectors()
-        fields.append(st.tuples(st.just(SPARSE_KEY), sparse))
-    return st.lists(st.one_of(*fields), min_size=1, max_size=4).map(dict)
+        fields.append(st.tuples(st.just(SPARSE_KEY), st.none() | sparse_vectors() if nulls else sparse_vectors()))
+    return st.lists(st.one_of(*fields), min_size=1, max_size=3).map(dict)
 
 
 # --- records and histories -------------------------------------------------------------------------------------------
 
 
-@st.composite
-def writes(draw: st.DrawFn, kind: Literal["add", "update", "upsert"], *, upstream: bool = False) -> Write:
-    """Draw a write of one to five rows; an update has documents only where it has embeddings."""
-    ids = draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=5, unique=True))
-    embedded = kind != "update" or draw(st.booleans())
-    nulls = not (upstream and kind == "add")
-    rows = [
-        Row(
-            id_,
-            draw(embeddings()) if embedded else None,
-            draw(st.none() | documents()) if embedded else None,
-            draw(st.none() | metadatas(nulls=nulls, upstream=upstream)),
-            None if upstream else draw(st.none() | st.sampled_from(("file:a", "file:b"))),
-        )
-        for id_ in ids
-    ]
-    return Write(kind, tuple(rows))
+@cache
+def rows(kind: Literal["add", "update", "upsert"], *, embedded: bool, upstream: bool) -> SearchStrategy[Row]:
+    """Return single records; one has a document only where it has an embedding (nothing here embeds texts)."""
+    nothing = st.none()
+    return st.builds(
+        Row,
+        st.sampled_from(IDS),
+        embeddings() if embedded else nothing,
+        nothing | documents() if embedded else nothing,
+        nothing | metadatas(nulls=not (upstream and kind == "add"), upstream=upstream),
+        nothing if upstream else st.sampled_from((None, None, "file:a", "file:b")),
+    )
+
+
+@cache
+def writes(kind: Literal["add", "update", "upsert"], *, upstream: bool = False) -> SearchStrategy[Write]:
+    """Return writes of one to four rows; an update has embeddings in all of its rows or in none."""
+    ways = [rows(kind, embedded=True, upstream=upstream)]
+    if kind == "update":
+        ways.append(rows(kind, embedded=False, upstream=upstream))
+    batches = [st.lists(way, min_size=1, max_size=4, unique_by=lambda row: row.id) for way in ways]
+    return st.one_of(*batches).map(lambda batch: Write(kind, tuple(batch)))
 
 
 FILTERS: tuple[dict[str, Any], ...] = (
@@ -182,29 +193,33 @@ FILTERS: tuple[dict[str, Any], ...] = (
 DOCUMENT_FILTERS: tuple[dict[str, Any], ...] = ({"$contains": "fox"}, {"$not_contains": "本"}, {"$contains": "e"})
 
 
-@st.composite
-def deletes(draw: st.DrawFn) -> Delete:
-    """Draw a delete by ids (unknown ones too), by filters, or by both."""
-    by = draw(st.sampled_from(("ids", "where", "where_document", "ids and where")))
-    ids = draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True)) if "ids" in by else None
-    where = draw(st.sampled_from(FILTERS)) if by in ("where", "ids and where") else None
-    where_document = draw(st.sampled_from(DOCUMENT_FILTERS)) if by == "where_document" else None
-    limit = None if by == "ids" else draw(st.none() | st.integers(0, 3))
-    return Delete(None if ids is None else tuple(ids), where, where_document, limit)
+@cache
+def deletes() -> SearchStrategy[Delete]:
+    """Return deletes by ids (unknown ones too), by a filter, or by both."""
+    ids = st.lists(st.sampled_from(IDS), min_size=1, max_size=4, unique=True).map(tuple)
+    limits = st.none() | st.integers(0, 3)
+    return st.one_of(
+        st.builds(Delete, ids),
+        st.builds(Delete, st.none() | ids, st.sampled_from(FILTERS), limit=limits),
+        st.builds(Delete, st.none() | ids, where_document=st.sampled_from(DOCUMENT_FILTERS), limit=limits),
+    )
 
 
+@cache
 def operations(*, upstream: bool = False) -> SearchStrategy[Operation]:
     """Return one write or delete; adds and upserts are the most frequent."""
     added = writes("add", upstream=upstream)
     return st.one_of(added, writes("upsert", upstream=upstream), writes("update", upstream=upstream), deletes(), added)
 
 
+@cache
 def histories(*, upstream: bool = False, max_size: int = 8) -> SearchStrategy[list[Operation]]:
     """Return histories that begin with an `add`, so that most of them hold records at the end."""
     rest = st.lists(operations(upstream=upstream), max_size=max_size - 1)
     return st.tuples(writes("add", upstream=upstream), rest).map(lambda parts: [parts[0], *parts[1]])
 
 
+@cache
 def collections(*, upstream: bool = False) -> SearchStrategy[Write]:
     """Return the records of a small collection as one `add`."""
     return writes("add", upstream=upstream)

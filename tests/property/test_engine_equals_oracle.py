@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chroma_search.dsl import GroupBy, Knn, Limit, OrderBy, Search, SearchClauses, Select
 from chroma_search.engine.requests import RunOptions
+from chroma_search.indexes.registry import VECTOR_INDEX_KINDS
 from chroma_search.indexes.text.analyzer import Analyzer
 from tests.oracle.collection import OracleCollection
 from tests.property.comparing import assert_same_answer
@@ -23,8 +24,8 @@ from tests.property.search_strategies import knns, ranks, searches, wheres
 TOLERANCE = 1e-9  # folds of pow and exp may differ in the last bits between numpy and Python's math
 spaces = st.sampled_from(("l2", "cosine", "ip"))
 layouts = st.lists(st.sampled_from(("", "", "flush", "compact")), max_size=12)
-kinds = st.sampled_from(("flat", "hnsw", "spann"))
-relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+kinds = st.sampled_from(sorted(VECTOR_INDEX_KINDS))
+relaxed = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def replay(history, layout, space, kind):

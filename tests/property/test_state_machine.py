@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from chroma_search.indexes.registry import VECTOR_INDEX_KINDS
 from chroma_search.indexes.text.analyzer import Analyzer
 from tests.oracle.collection import OracleCollection
 from tests.property.comparing import assert_same_answer
@@ -17,7 +18,7 @@ from tests.property.search_strategies import searches, wheres
 class CollectionMachine(RuleBasedStateMachine):
     """Every write goes to both; every reading must agree."""
 
-    @initialize(space=st.sampled_from(("l2", "cosine", "ip")), kind=st.sampled_from(("flat", "hnsw", "spann")))
+    @initialize(space=st.sampled_from(("l2", "cosine", "ip")), kind=st.sampled_from(sorted(VECTOR_INDEX_KINDS)))
     def create(self, space, kind):
         self.oracle = OracleCollection(space, tokenizer=Analyzer().tokens)
         self.engine = EngineCollection(space, kind=kind)

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from chroma_search.indexes.base import Offer, VectorRequest
 from chroma_search.indexes.vector.allowed import allowed_bits
-from chroma_search.indexes.vector.exact_scan import error_factor
 from chroma_search.indexes.vector.hnsw_graph import HnswGraph, build_graph, grown_graph
 from chroma_search.indexes.vector.marks import MarkPool
-from chroma_search.indexes.vector.norms import Magnitudes, norms_of, unit_vectors
+from chroma_search.indexes.vector.near_ties import rounding_slack, with_near_ties
+from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.kernels.choice import graph_kernels
@@ -152,7 +152,13 @@ class HnswIndex:
             else:
                 widened = min(_widened(width, n_allowed / self.n_rows), self.n_rows)
                 found = [self._plain(target, width, widened, bits) for target in targets]
-        return [self._cut(one, k, query) for one, query in zip(found, queries, strict=True)]
+        return [self._answer(one, k, query) for one, query in zip(found, queries, strict=True)]
+
+    def _answer(self, found: Found, k: int, query: Vectors) -> Candidates:
+        distances = found.distances.astype(np.float64)
+        slack = rounding_slack(query, self._vectors.shape[1], self._space, self._magnitudes.longest)
+        kept = with_near_ties(distances, k, slack)
+        return Candidates(found.rows[kept], distances[kept], exact=False, visited=found.n_measured)
 
     def _width(self, k: int, beam: int) -> int:
         return min(max(k, beam, self._parameters.ef_search), self.n_rows)
@@ -197,23 +203,6 @@ class HnswIndex:
                 self._searched, target, space, bits, starts, width, degree, budget, marks, mark
             )
         return Found(found.rows, found.distances, found.n_measured + n_passed)
-
-    def _cut(self, found: Found, k: int, query: Vectors) -> Candidates:
-        """Keep k rows, and those that rounding could move among them: the first k of more stay the first k."""
-        distances = found.distances.astype(np.float64)
-        rows = found.rows
-        if len(rows) > k:
-            factor, kth = 2 * error_factor(self._vectors.shape[1]), float(distances[k - 1])
-            match self._space:
-                case "l2":
-                    slack = factor * kth
-                case "cosine":
-                    slack = factor
-                case "ip":
-                    slack = factor * self._magnitudes.longest * float(norms_of(query[None])[0])
-            kept = len(rows) if math.isnan(kth) else int(np.searchsorted(distances, kth + slack, side="right"))
-            rows, distances = rows[:kept], distances[:kept]
-        return Candidates(rows, distances, exact=False, visited=found.n_measured)
 
 
 def _searched(vectors: Vectors, magnitudes: Magnitudes, graph: HnswGraph) -> Graph:

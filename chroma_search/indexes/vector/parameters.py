@@ -57,6 +57,7 @@ class SpannParameters:
 
     Attributes:
         search_nprobe: lists read per query.
+        write_nprobe: nearest centroids among which the lists of a row are chosen.
         split_threshold: rows nearest to one centroid above which its list is split.
         nreplica_count: lists that may hold one row.
         write_rng_epsilon: a row joins lists whose centroid is at most 1 + this times as far as the nearest one.
@@ -67,6 +68,7 @@ class SpannParameters:
     """
 
     search_nprobe: int = 64
+    write_nprobe: int = 32
     split_threshold: int = 50
     nreplica_count: int = 8
     write_rng_epsilon: float = 5.0
@@ -79,18 +81,18 @@ class SpannParameters:
     def of(params: Mapping[str, Any]) -> SpannParameters:
         """Read the fields of the `spann` configuration.
 
-        `write_nprobe`, `reassign_neighbor_count` and `merge_threshold` are checked and have no effect here: segments
+        `reassign_neighbor_count` and `merge_threshold` are checked and have no effect here: segments
         are immutable, so lists are made once and neither reassigned nor merged.
 
         Raises:
             InvalidConfigError: a field out of its bounds.
         """
         read = _Reader(params, "spann")
-        read.whole("write_nprobe", 32, low=1, high=64)
         read.whole("reassign_neighbor_count", 64, low=1, high=64)
         read.whole("merge_threshold", 25, low=12, high=100)
         return SpannParameters(
             search_nprobe=read.whole("search_nprobe", 64, low=1, high=128),
+            write_nprobe=read.whole("write_nprobe", 32, low=1, high=64),
             split_threshold=read.whole("split_threshold", 50, low=25, high=200),
             nreplica_count=read.whole("nreplica_count", 8, low=1, high=8),
             write_rng_epsilon=read.number("write_rng_epsilon", 5.0),

@@ -2,7 +2,7 @@
 
 Plain data in the JSON forms, so that one table is run against the oracle, the engine and the server. Each dataset is
 the arguments of one `add`, in insertion order. Scores are what a person can compute: compare them with a tolerance of
-1e-6, infinities and NaN exactly. `ours` marks what upstream does not have. Sparse vectors stand under the keys `a` and
+1e-6, infinities and NaN exactly. `ours` marks what `strict=True` refuses. Sparse vectors stand under the keys `a` and
 `b` of the dataset AB, without the `bm25` flag.
 """
 

@@ -124,8 +124,8 @@ RANKS: tuple[SearchVector, ...] = (
         {"$div": {"left": _val(1), "right": _knn("a", return_rank=True)}},
         {"y": 1.0, "x": INF},
     ),
+    _rank("a key that nobody has", _knn("nowhere"), {}),
     # Ours.
-    _rank("a key that nobody has", _knn("nowhere"), {}, ours=True),
     _rank("field", {"$field": {"key": "n"}}, {"y": 0.25, "x": 4.0}, ours=True),
     _rank("a default of a field adds nobody", {"$field": {"key": "n", "default": 0}}, {"y": 0.25, "x": 4.0}, ours=True),
     _rank("a list plus a field", {"$sum": [A1, {"$field": {"key": "n"}}]}, {"y": 0.45, "x": 4.1}, ours=True),
@@ -171,6 +171,5 @@ RANKS: tuple[SearchVector, ...] = (
         "rrf as a node",
         {"$rrf": {"ranks": [_knn("a", return_rank=True), _knn("b", return_rank=True)], "weights": [2, 1]}},
         {"y": -(2 / 61 + 1 / 60)},
-        ours=True,
     ),
 )

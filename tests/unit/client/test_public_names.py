@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -50,8 +49,8 @@ def test_dir_lists_names_that_are_not_loaded_yet() -> None:
 
 
 def test_the_version_is_the_one_of_the_package() -> None:
-    project = ROOT.parent / "pyproject.toml"
-    assert chroma_search.__version__ == tomllib.loads(project.read_text())["project"]["version"]
+    project = (ROOT.parent / "pyproject.toml").read_text()
+    assert f'\nversion = "{chroma_search.__version__}"\n' in project
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

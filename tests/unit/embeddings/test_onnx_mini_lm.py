@@ -1,5 +1,7 @@
 """The default embedding function from download to vector, on a real onnxruntime session over a hand-made model."""
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -153,6 +155,15 @@ def test_unknown_settings_are_refused() -> None:
         ONNXMiniLM_L6_V2.build_from_config({"model": "x"})
     with pytest.raises(InvalidConfigError):
         DefaultEmbeddingFunction.build_from_config({"a": 1})
+
+
+def test_onnxruntime_is_imported_without_its_telemetry(tmp_path: Path) -> None:
+    program = "from chroma_search.embeddings.onnx_mini_lm import _load_runtime; print(_load_runtime('x').__name__)"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert shown.stdout.strip() == "onnxruntime"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []  # no device id, no upload queue
 
 
 def test_spaces_are_upstreams() -> None:

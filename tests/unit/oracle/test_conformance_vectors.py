@@ -6,8 +6,12 @@ import math
 
 import pytest
 
-from chroma_search.dsl import Search
+from chroma_search.dsl import Search, SearchClauses
+from chroma_search.dsl.search import as_where
+from chroma_search.dsl.validation import check_search
+from chroma_search.errors import InvalidArgumentError
 from tests.oracle import OracleCollection
+from tests.oracle.filter import document_filter
 from tests.oracle.vectors import DISTANCES, FILTERS, SEARCHES, Dataset, DistanceVector, FilterVector, SearchVector
 
 
@@ -57,3 +61,19 @@ def test_no_two_vectors_have_the_same_name() -> None:
     for table in (FILTERS, SEARCHES):
         names = [(vector.data.name, vector.name) for vector in table]
         assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("vector", (*FILTERS, *SEARCHES), ids=lambda vector: f"{vector.data.name}: {vector.name}")
+def test_a_vector_is_valid_and_strict_mode_refuses_it_when_it_is_ours(vector: FilterVector | SearchVector) -> None:
+    clauses = Search.from_dict(vector.search).clauses if isinstance(vector, SearchVector) else clauses_of(vector)
+    check_search(clauses)
+    if vector.ours:
+        with pytest.raises(InvalidArgumentError):
+            check_search(clauses, strict=True)
+    else:
+        check_search(clauses, strict=True)
+
+
+def clauses_of(vector: FilterVector) -> SearchClauses:
+    text = None if vector.where_document is None else document_filter(vector.where_document)
+    return SearchClauses(where=as_where(vector.where) or text)

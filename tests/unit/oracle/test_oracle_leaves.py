@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rank_bm25 import BM25Okapi
 
-from chroma_search.dsl import Bm25, K, Knn, Search, SearchClauses, Val
+from chroma_search.dsl import Bm25, K, Knn, Pow, Search, SearchClauses, Val
 from chroma_search.errors import InvalidRankError
 from chroma_search.model.sparse_vector import SparseVector
 from tests.oracle import OracleCollection
@@ -217,6 +217,9 @@ def test_operators_have_the_results_of_ieee_754(kind: Any) -> None:
     with np.errstate(all="ignore"):
         for a in EDGES:
             for b in EDGES:
+                if kind is Pow and (a, b) == (-math.inf, 0.5):  # numpy takes the root, which is NaN; IEEE 754 says inf
+                    assert ours(a, b) == math.inf
+                    continue
                 assert same(ours(a, b), function(np.float64(a), np.float64(b))), (a, b)
 
 

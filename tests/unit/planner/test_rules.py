@@ -32,7 +32,7 @@ def plan_of(text: str) -> LogicalPlan:
     return lower(parse_search(text, {"q": [1.0, 0.5]} if "$q" in text else None))
 
 
-@pytest.mark.parametrize(("name", "text", "expected"), cases(), ids=lambda value: value[:50])
+@pytest.mark.parametrize(("name", "text", "expected"), list(cases()), ids=lambda value: value[:50])
 def test_a_rule_gives_the_plan_of_its_fixture(name, text, expected):
     rule = next(each for each in RULES if each.__name__ == name)
     assert show_plan(rule(plan_of(text))) == expected.rstrip("\n")

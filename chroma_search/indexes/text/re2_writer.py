@@ -1,0 +1,127 @@
+"""A tree as an RE2 pattern that is found in the same texts.
+
+RE2 knows word boundaries of ASCII words only. A pattern with Unicode ones is written twice: with `\\b`, which is right
+for ASCII texts, and as a *superset*, with the boundaries left out, which finds every text that the pattern finds and
+perhaps more; those are confirmed by the automaton. Leaving a condition out never loses a match, as there is no negation.
+"""
+
+from __future__ import annotations
+
+from chroma_search.errors import InvalidArgumentError
+from chroma_search.indexes.text.regex_class import char_text
+from chroma_search.indexes.text.regex_tree import Alternate, Assertion, Char, Concat, OneOfClass, Regex, Repeat
+
+RE2_MAX_REPEAT = 1_000
+"""RE2 refuses repeat counts that multiply to more."""
+MAX_STATES = 100_000
+"""Size of a pattern with its repetitions written out, in characters and classes; the crate's limit is 10 MB."""
+MAX_RE2_CHARS = 1_000_000
+
+ALWAYS_RIGHT = {
+    Assertion.TEXT_START: r"\A",
+    Assertion.TEXT_END: r"\z",
+    Assertion.LINE_START: "(?m:^)",
+    Assertion.LINE_END: "(?m:$)",
+    Assertion.ASCII_WORD: r"\b",
+}
+RIGHT_IN_ASCII = {Assertion.WORD: r"\b", Assertion.NOT_WORD: r"\B"}
+
+
+def re2_pattern(tree: Regex, *, with_ascii_words: bool) -> str:
+    """Return the RE2 pattern of a tree.
+
+    Args:
+        tree: the pattern.
+        with_ascii_words: True writes Unicode word boundaries as ASCII ones, False leaves them out.
+
+    Raises:
+        InvalidArgumentError: too large.
+    """
+    if n_states(tree) > MAX_STATES:
+        raise InvalidArgumentError(
+            "Regex syntax error: the pattern is too large when its repetitions are written out; use smaller counts"
+        )
+    return _text(tree, with_ascii_words)
+
+
+def assertions_of(tree: Regex) -> frozenset[Assertion]:
+    """Return the assertions that occur in a tree."""
+    match tree:
+        case Assertion():
+            return frozenset((tree,))
+        case Concat():
+            return frozenset[Assertion]().union(*map(assertions_of, tree.parts))
+        case Alternate():
+            return frozenset[Assertion]().union(*map(assertions_of, tree.options))
+        case Repeat():
+            return assertions_of(tree.body)
+        case Char() | OneOfClass():
+            return frozenset()
+
+
+def n_states(tree: Regex) -> int:
+    """Return how many characters and classes a tree has with its repetitions written out."""
+    match tree:
+        case Concat():
+            return sum(map(n_states, tree.parts))
+        case Alternate():
+            return sum(map(n_states, tree.options)) + len(tree.options)
+        case Repeat():
+            return max(1, n_states(tree.body)) * max(1, tree.least, tree.most or 0)
+        case Char() | OneOfClass() | Assertion():
+            return 1
+
+
+def _text(tree: Regex, with_ascii_words: bool) -> str:
+    match tree:
+        case Char():
+            return f"(?i:{char_text(ord(tree.char))})" if tree.fold else char_text(ord(tree.char))
+        case OneOfClass():
+            return tree.re2
+        case Assertion():
+            known = ALWAYS_RIGHT.get(tree)
+            if known is None:
+                known = RIGHT_IN_ASCII.get(tree, "") if with_ascii_words else ""
+            return known or "(?:)"
+        case Concat():
+            return "".join(_text(each, with_ascii_words) for each in tree.parts) or "(?:)"
+        case Alternate():
+            return f"(?:{'|'.join(_text(each, with_ascii_words) for each in tree.options)})"
+        case Repeat():
+            return _repeat_text(tree, with_ascii_words)
+
+
+def _repeat_text(tree: Repeat, with_ascii_words: bool) -> str:
+    body = f"(?:{_text(tree.body, with_ascii_words)})"
+    if tree.most == 0:
+        return "(?:)"
+    # RE2 bounds the product of nested counts, so a large count becomes several smaller ones in a row
+    step = max(1, RE2_MAX_REPEAT // _repeat_factor(tree.body))
+    full, rest = divmod(tree.least, step)
+    parts = [f"{body}{{{step}}}"] * full + ([f"{body}{{{rest}}}"] if rest else [])
+    if tree.most is None:
+        parts.append(f"{body}*")
+    else:
+        full, rest = divmod(tree.most - tree.least, step)
+        parts += [f"{body}{{0,{step}}}"] * full + ([f"{body}{{0,{rest}}}"] if rest else [])
+    text = "".join(parts)
+    if len(text) > MAX_RE2_CHARS:
+        raise InvalidArgumentError(
+            "Regex syntax error: nested repetitions make the pattern too large; use smaller counts"
+        )
+    return text
+
+
+def _repeat_factor(tree: Regex) -> int:
+    """Return the greatest product of nested repeat counts, as RE2 will see it."""
+    match tree:
+        case Concat():
+            return max(map(_repeat_factor, tree.parts), default=1)
+        case Alternate():
+            return max(map(_repeat_factor, tree.options), default=1)
+        case Repeat():
+            inner = _repeat_factor(tree.body)
+            count = max(tree.least, (tree.most or 0) - tree.least, 1)
+            return inner * min(count, max(1, RE2_MAX_REPEAT // inner))
+        case Char() | OneOfClass() | Assertion():
+            return 1

@@ -1,0 +1,103 @@
+"""Centroids for lists of bounded size, by hierarchical k-means.
+
+Rows are split into a few dozen clusters by scikit-learn's MiniBatchKMeans (D. Sculley, Web-scale k-means clustering,
+2010), and each cluster again until it is small enough; the hierarchy is that of SPANN (Q. Chen et al., SPANN: highly
+efficient billion-scale approximate nearest neighborhood search, 2021, section 3.1), without its balance constraint: the
+size limit alone bounds the lists. Seeds are fixed and early stopping is off, because the inertia it looks at is summed
+in an order that depends on threads.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.indexes.vector.points import Points
+from chroma_search.kernels.blocks import row_blocks
+from chroma_search.model.distance import Vectors
+
+Rows = NDArray[np.int64]
+
+SEED = 7
+MOST_BRANCHES = 64
+"""Clusters of one split."""
+ROWS_PER_BRANCH = 256
+"""Rows per cluster that one split is learnt from; more do not move the centroids."""
+FILL = 0.6
+"""Aimed size of a cluster as a share of the largest allowed: sizes vary, and few then need another split."""
+EPOCHS = 12
+
+
+def make_centroids(points: Points, list_size: int) -> Vectors:
+    """Return centroids of clusters of at most `list_size` rows (more only if the rows are equal).
+
+    Args:
+        points: what to cluster, at least one.
+        list_size: rows that may share a centroid.
+
+    Returns:
+        float32, shape (n_lists, points.dim), in a fixed order.
+    """
+    origin = mean_point(points, _sample(np.arange(points.n), MOST_BRANCHES * ROWS_PER_BRANCH))
+    centroids: list[Vectors] = []
+    waiting = [np.arange(points.n)]
+    while waiting:
+        rows = waiting.pop()
+        parts = _split(points, rows, origin, list_size) if len(rows) > list_size else [rows]
+        if len(parts) == 1:
+            centroids.append(mean_point(points, rows))
+        else:
+            waiting.extend(parts)
+    return np.stack(centroids)
+
+
+def mean_point(points: Points, rows: Rows) -> Vectors:
+    """Return the mean of the points of `rows`, added up in float64: float32, shape (points.dim,)."""
+    total = np.zeros(points.dim, np.float64)
+    for block in row_blocks(len(rows), points.dim):
+        total += points.at(rows[block]).sum(axis=0, dtype=np.float64)
+    return (total / len(rows)).astype(np.float32)
+
+
+def squared_distances(rows: Vectors, centroids: Vectors, origin: Vectors) -> Vectors:
+    """Return the squared distance of each row to each centroid: float32, shape (b, n_lists), rounded, from 0.
+
+    Both are moved by `origin` first: a matrix product loses small differences of large numbers.
+    """
+    rows, centroids = rows - origin, centroids - origin
+    squares = np.einsum("ij,ij->i", centroids, centroids) - 2.0 * (rows @ centroids.T)
+    squares += np.einsum("ij,ij->i", rows, rows)[:, None]
+    return np.maximum(squares, 0.0, out=squares)
+
+
+def _split(points: Points, rows: Rows, origin: Vectors, list_size: int) -> list[Rows]:
+    """Split rows into clusters that are not empty; a single one when the rows cannot be told apart."""
+    from sklearn.cluster import MiniBatchKMeans  # loaded when lists are first built
+
+    branches = min(MOST_BRANCHES, max(2, math.ceil(len(rows) / (FILL * list_size))))
+    learnt_from = points.at(_sample(rows, branches * ROWS_PER_BRANCH)) - origin
+    if (learnt_from == learnt_from[0]).all():
+        return [rows]
+    means = MiniBatchKMeans(
+        branches,
+        max_iter=EPOCHS,
+        batch_size=1024,
+        random_state=SEED,
+        n_init=1,
+        init="random",
+        tol=0.0,
+        max_no_improvement=None,
+    ).fit(learnt_from)
+    centres = np.asarray(means.cluster_centers_, np.float32) + origin
+    labels = np.empty(len(rows), np.int64)
+    for block in row_blocks(len(rows), max(points.dim, branches)):
+        labels[block] = squared_distances(points.at(rows[block]), centres, origin).argmin(axis=1)
+    order = np.argsort(labels, kind="stable")
+    bounds = np.flatnonzero(np.diff(labels[order])) + 1
+    return np.split(rows[order], bounds)
+
+
+def _sample(rows: Rows, most: int) -> Rows:
+    return rows if len(rows) <= most else rows[(np.arange(most) * len(rows)) // most]
