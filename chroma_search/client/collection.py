@@ -10,6 +10,7 @@ Not for: deciding anything about records; that is the engine's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Literal, NoReturn, overload
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from chroma_search.client.inputs import (
     read_query,
     read_records,
 )
+from chroma_search.client.metadata_input import own_metadatas
 from chroma_search.client.read_level import ReadLevel
 from chroma_search.client.system import System
 from chroma_search.dsl import Search, SearchClauses, Where
@@ -34,7 +36,7 @@ from chroma_search.embeddings.protocol import validate_embedding_function
 from chroma_search.embeddings.vectors import Document, Image, OneOrMany
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
-from chroma_search.errors import InvalidInputError, UnsupportedError, WrongTypeError
+from chroma_search.errors import InvalidInputError, NotFoundError, UnsupportedError, WrongTypeError
 from chroma_search.model.results import DeleteResult, GetResult, IndexingStatus, QueryResult, SearchResult
 from chroma_search.schema import CollectionConfiguration, Schema, UpdateCollectionConfiguration
 from chroma_search.schema.collection_metadata import validate_metadata_update
@@ -91,7 +93,7 @@ class Collection:
     def metadata(self) -> dict[str, Any] | None:
         """The metadata of the collection itself, a copy."""
         held = self._engine.metadata
-        return None if held is None else dict(held)
+        return deepcopy(held)
 
     @property
     def tenant(self) -> str:
@@ -134,7 +136,7 @@ class Collection:
         Args:
             read_level: accepted for Chroma's sake; every level sees every write here.
         """
-        return self._engine.count()
+        return self._live().count()
 
     def add(
         self,
@@ -160,7 +162,7 @@ class Collection:
         with named_call("add"):
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=False)
             batch = self._batch(given, ("documents", "images", "uris"))
-        self._engine.add(batch)
+        self._live().add(batch)
 
     def update(
         self,
@@ -183,7 +185,7 @@ class Collection:
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=True)
             needs_vectors = given.documents is not None or given.images is not None
             batch = self._batch(given, ("documents", "images") if needs_vectors else ())
-        self._engine.update(batch)
+        self._live().update(batch)
 
     def upsert(
         self,
@@ -202,7 +204,7 @@ class Collection:
         with named_call("upsert"):
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=True)
             batch = self._batch(given, ("documents", "images"))
-        self._engine.upsert(batch)
+        self._live().upsert(batch)
 
     def delete(
         self,
@@ -228,7 +230,7 @@ class Collection:
                 raise InvalidInputError("At least one of ids, where, or where_document must be provided")
             most = checked_delete_limit(limit, has_filter=where is not None or where_document is not None)
             selection = Selection(optional_ids(ids), read_filter(where, where_document), most)
-        return {"deleted": self._engine.delete(selection)}
+        return {"deleted": self._live().delete(selection)}
 
     def get(
         self,
@@ -253,7 +255,7 @@ class Collection:
             names = self._included(include, refused=("distances",))
             most, first = checked_page(limit, offset)
             selection = Selection(optional_ids(ids), read_filter(where, where_document), most, first)
-        found = self._engine.get(selection, _columns(names))
+        found = self._live().get(selection, _columns(names))
         return GetResult(
             ids=found.ids,
             embeddings=found.embeddings if "embeddings" in names else None,
@@ -261,7 +263,7 @@ class Collection:
             uris=found.uris if "uris" in names else None,
             included=names,
             data=self._embedder.load(found.uris) if "data" in names else None,
-            metadatas=found.metadatas if "metadatas" in names else None,
+            metadatas=own_metadatas(found.metadatas) if "metadatas" in names else None,
         )
 
     def peek(self, limit: int = 10) -> GetResult:
@@ -305,7 +307,7 @@ class Collection:
             only = query_ids(ids)
             if vectors is None:
                 vectors = self._embedder.embed_queries(kind, values)
-        answers = self._engine.query(vectors, wanted, only, condition, _columns(names), RunOptions(exact=exact))
+        answers = self._live().query(vectors, wanted, only, condition, _columns(names), RunOptions(exact=exact))
         uris = [each.uris for each in answers]
         return QueryResult(
             ids=[each.ids for each in answers],
@@ -314,7 +316,7 @@ class Collection:
             uris=uris if "uris" in names else None,
             included=names,
             data=[self._embedder.load(each) for each in uris] if "data" in names else None,
-            metadatas=[each.metadatas for each in answers] if "metadatas" in names else None,
+            metadatas=[own_metadatas(each.metadatas) for each in answers] if "metadatas" in names else None,
             distances=[each.scores for each in answers] if "distances" in names else None,
         )
 
@@ -344,7 +346,7 @@ class Collection:
             TypeError: something that is no search.
         """
         clauses = self._clauses(searches, params, strict)
-        answers = self._engine.search(clauses, RunOptions(exact=exact, strict=strict))
+        answers = self._live().search(clauses, RunOptions(exact=exact, strict=strict))
         return _search_result(clauses, answers)
 
     @overload
@@ -397,7 +399,7 @@ class Collection:
         if isinstance(search, (list, tuple)):
             raise WrongTypeError("explain takes one search, not a list: explain each of them")
         (clauses,) = self._clauses(search, params, strict)
-        explanation = self._engine.explain(clauses, RunOptions(exact=exact, strict=strict), mode)
+        explanation = self._live().explain(clauses, RunOptions(exact=exact, strict=strict), mode)
         return explanation.to_dict() if format == "json" else str(explanation)
 
     def modify(
@@ -440,9 +442,9 @@ class Collection:
 
     def get_indexing_status(self) -> IndexingStatus:
         """Return how many of the records have reached an index; the others are found by comparing with each."""
-        segments = self._engine.stats()["segments"]
+        segments = self._live().stats()["segments"]
         indexed = sum(each["live"] for each in segments if each["indexes"])
-        total = self._engine.count()
+        total = self._live().count()
         return IndexingStatus(
             num_indexed_ops=indexed,
             num_unindexed_ops=total - indexed,
@@ -452,15 +454,15 @@ class Collection:
 
     def flush(self) -> None:
         """Give the rows that are not indexed yet an index (ours)."""
-        self._engine.flush()
+        self._live().flush()
 
     def compact(self) -> None:
         """Bring all records into one segment, without what was deleted (ours)."""
-        self._engine.compact()
+        self._live().compact()
 
     def stats(self) -> dict[str, Any]:
         """Return where the records are: counts, dimension, segments and their indexes (ours)."""
-        return self._engine.stats()
+        return self._live().stats()
 
     def __eq__(self, other: object) -> bool:
         return self.id == other.id if isinstance(other, Collection) else NotImplemented
@@ -470,6 +472,21 @@ class Collection:
 
     def __repr__(self) -> str:
         return f"Collection(name={self.name})"
+
+    def _live(self) -> CollectionEngine:
+        """Return the engine, after a look whether the collection is still there (about 1 us).
+
+        Raises:
+            NotFoundError: it was deleted.
+        """
+        engine, database = self._engine, self._system.database
+        try:
+            if database.get_collection(engine.name, engine.tenant, engine.database) is engine:
+                return engine
+        except NotFoundError:
+            pass
+        # Deleted, or renamed between the two look-ups: its id tells.
+        return database.get_collection_by_id(engine.id, engine.tenant, engine.database)
 
     def _rules(self) -> IndexRules:
         if self._rules_of_schema is None:
@@ -527,7 +544,7 @@ def _search_result(searches: Sequence[SearchClauses], answers: Sequence[Found]) 
         documents=[each.documents for each in answers],
         # Lists, not arrays: a search result can be written as JSON.
         embeddings=[None if each.embeddings is None else each.embeddings.tolist() for each in answers],
-        metadatas=[each.metadatas for each in answers],
+        metadatas=[own_metadatas(each.metadatas) for each in answers],
         scores=[each.scores for each in answers],
         select=[each.select.echo() for each in searches],
     )

@@ -41,6 +41,19 @@ def checked_metadatas(metadatas: list[Any], *, keep_none: bool) -> list[dict[str
     ]
 
 
+def own_metadatas(metadatas: list[dict[str, Any] | None] | None) -> list[dict[str, Any] | None] | None:
+    """Replace the lists and sparse vectors in results by copies, in place: they are the stored ones."""
+    for metadata in metadatas or ():
+        if metadata is not None:
+            for key, value in metadata.items():
+                kind = type(value)
+                if kind is list:
+                    metadata[key] = value.copy()
+                elif kind is SparseVector:
+                    metadata[key] = _copied(value)
+    return metadatas
+
+
 def _checked(metadata: Any, at: int, known: set[str], keep_none: bool) -> dict[str, Any] | None:
     if not isinstance(metadata, dict):
         raise InvalidInputError(

@@ -64,11 +64,11 @@ def lower_words(words: Iterable[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=_CACHED_STEMS)
 def stem(word: str) -> str:
-    """Return the Porter2 stem of one lower-case word, without surrounding space."""
+    """Return the Porter2 stem of one lower-case word."""
     stemmer: Any = getattr(_stemmers, "english", None)
     if stemmer is None:
         import snowballstemmer  # heavy: 25 languages
 
         # One stemmer per thread: it keeps the word it works on in itself.
         stemmer = _stemmers.english = snowballstemmer.stemmer("english")
-    return stemmer.stemWord(word).strip()
+    return stemmer.stemWord(word)

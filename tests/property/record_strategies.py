@@ -101,9 +101,16 @@ def apply(operation: Operation, collection: Any) -> Any:
 
 # --- fields: few draws each, and built once, for drawing is what these tests spend their time on ----------------------
 
-SMALL_INTS = (0, 1, 2, 3, -1, -2)
-INTS = (*SMALL_INTS, *BIG_INTS)
-FLOATS = (*map(float, SMALL_INTS), *ODD_FLOATS)
+NUMBERS = (0, 1, 2, 3, -1, -2, 0.0, 1.0, 2.0, 3.0, -1.0, -2.0, *BIG_INTS, *ODD_FLOATS)
+# Each of these four times, so that records and filters meet, also across the types.
+COMMON_NUMBERS = (0, 1, 1.0, 2, 2.0, -1.0) * 4
+COMMON_SCALARS = (*COMMON_NUMBERS, *(True, False, "a", "A", "") * 4)
+ARRAYS = (
+    *([1], [1, 2], [2, 2], [0, -1, 3], [2**53 + 1]),
+    *([1.0], [1.5, 2.0], [-0.0], [float(2**53), 0.1]),
+    *([True], [False], [True, False]),
+    *(["a"], ["a", "A"], [""], ["日本", "😀"], ["b", "b"]),
+)
 SPARSE_DIMENSIONS = (0, 1, 2, 3, 2**31)
 
 
@@ -129,30 +136,31 @@ def sparse_vectors() -> SearchStrategy[SparseVector]:
 @cache
 def numbers() -> SearchStrategy[int | float]:
     """Return ints and floats, many of them equal across the two types."""
-    return st.sampled_from((*INTS, *FLOATS))
+    return st.sampled_from((*COMMON_NUMBERS, *NUMBERS))
 
 
 @cache
 def scalars() -> SearchStrategy[Any]:
     """Return metadata values that are no arrays, also as operands of filters."""
-    return st.sampled_from((*INTS, *FLOATS, True, False, *STRINGS))
+    return st.sampled_from((*COMMON_SCALARS, *NUMBERS, *STRINGS))
 
 
 @cache
 def arrays() -> SearchStrategy[list[Any]]:
     """Return arrays of one element type, never empty."""
-    kinds = (INTS, FLOATS, (True, False), STRINGS)
-    return st.one_of(*(st.lists(st.sampled_from(kind), min_size=1, max_size=3) for kind in kinds))
+    return st.sampled_from(ARRAYS)
 
 
 @cache
 def metadatas(*, nulls: bool = True, upstream: bool = False) -> SearchStrategy[dict[str, Any]]:
     """Return metadata, never empty; `nulls` lets values be None (which deletes the key, or is dropped)."""
-    some = (scalars(), scalars(), arrays(), *([st.none()] if nulls else []))
-    fields: list[SearchStrategy[tuple[str, Any]]] = [st.tuples(st.sampled_from(SCALAR_KEYS), st.one_of(*some))]
-    if not upstream:
-        fields.append(st.tuples(st.just(SPARSE_KEY), st.none() | sparse_vectors() if nulls else sparse_vectors()))
-    return st.lists(st.one_of(*fields), min_size=1, max_size=3).map(dict)
+    nothing = (None,) * 10 if nulls else ()
+    values = st.sampled_from((*COMMON_SCALARS, *NUMBERS, *STRINGS, *ARRAYS, *nothing))  # one draw: it weighs its parts
+    fields = st.lists(st.tuples(st.sampled_from(SCALAR_KEYS), values), min_size=1, max_size=4).map(dict)
+    if upstream:
+        return fields
+    sparse = st.builds(lambda value: {SPARSE_KEY: value}, st.none() | sparse_vectors() if nulls else sparse_vectors())
+    return st.builds(lambda scalar, vector: {**scalar, **vector}, fields, st.just({}) | sparse)
 
 
 # --- records and histories -------------------------------------------------------------------------------------------
@@ -173,12 +181,14 @@ def rows(kind: Literal["add", "update", "upsert"], *, embedded: bool, upstream: 
 
 
 @cache
-def writes(kind: Literal["add", "update", "upsert"], *, upstream: bool = False) -> SearchStrategy[Write]:
-    """Return writes of one to four rows; an update has embeddings in all of its rows or in none."""
+def writes(
+    kind: Literal["add", "update", "upsert"], *, upstream: bool = False, max_rows: int = 4
+) -> SearchStrategy[Write]:
+    """Return writes of one row or more; an update has embeddings in all of its rows or in none."""
     ways = [rows(kind, embedded=True, upstream=upstream)]
     if kind == "update":
         ways.append(rows(kind, embedded=False, upstream=upstream))
-    batches = [st.lists(way, min_size=1, max_size=4, unique_by=lambda row: row.id) for way in ways]
+    batches = [st.lists(way, min_size=1, max_size=max_rows, unique_by=lambda row: row.id) for way in ways]
     return st.one_of(*batches).map(lambda batch: Write(kind, tuple(batch)))
 
 
@@ -216,10 +226,10 @@ def operations(*, upstream: bool = False) -> SearchStrategy[Operation]:
 def histories(*, upstream: bool = False, max_size: int = 8) -> SearchStrategy[list[Operation]]:
     """Return histories that begin with an `add`, so that most of them hold records at the end."""
     rest = st.lists(operations(upstream=upstream), max_size=max_size - 1)
-    return st.tuples(writes("add", upstream=upstream), rest).map(lambda parts: [parts[0], *parts[1]])
+    return st.tuples(collections(upstream=upstream), rest).map(lambda parts: [parts[0], *parts[1]])
 
 
 @cache
 def collections(*, upstream: bool = False) -> SearchStrategy[Write]:
     """Return the records of a small collection as one `add`."""
-    return writes("add", upstream=upstream)
+    return writes("add", upstream=upstream, max_rows=len(IDS))

@@ -2,7 +2,7 @@
 
 RE2 knows word boundaries of ASCII words only. A pattern with Unicode ones is written twice: with `\\b`, which is right
 for ASCII texts, and as a *superset*, with the boundaries left out, which finds every text that the pattern finds and
-perhaps more; those are confirmed by the automaton. Leaving a condition out never loses a match, as there is no negation.
+perhaps more; those are confirmed by the automaton. Leaving a condition out loses no match, as there is no negation.
 """
 
 from __future__ import annotations

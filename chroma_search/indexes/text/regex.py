@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +50,12 @@ class CompiledRegex:
             return re2_matches(string_array(texts), self.re2)
         is_ascii = np.fromiter((self.is_right_in_ascii and text.isascii() for text in texts), np.bool_, len(texts))
         hits = np.zeros(len(texts), np.bool_)
-        for rows, re2 in ((np.flatnonzero(is_ascii), self.re2), (np.flatnonzero(~is_ascii), self.superset)):
-            if len(rows):
-                hits[rows] = re2_matches(string_array([texts[row] for row in rows.tolist()]), re2)
-        for row in np.flatnonzero(hits & ~is_ascii).tolist():
-            hits[row] = self.automaton.matches(without_surrogates(texts[row]))
+        for chosen, re2 in ((is_ascii, self.re2), (~is_ascii, self.superset)):
+            if chosen.any():
+                hits[chosen] = re2_matches(string_array(list(compress(texts, chosen.tolist()))), re2)
+        unsure: list[int] = np.flatnonzero(hits & ~is_ascii).tolist()
+        for at in unsure:
+            hits[at] = self.automaton.matches(without_surrogates(texts[at]))
         return hits
 
 

@@ -13,17 +13,16 @@ import threading
 from dataclasses import dataclass
 from enum import IntEnum
 
-import numpy as np
-from numpy.typing import NDArray
-
 from chroma_search.errors import InvalidArgumentError
-from chroma_search.indexes.text.regex_class import WORD_ITEMS, bits_of_text, char_text, index_of
-from chroma_search.indexes.text.regex_tree import Alternate, Assertion, Char, Concat, OneOfClass, Regex, Repeat
 from chroma_search.indexes.text.re2_writer import n_states
+from chroma_search.indexes.text.regex_class import WORD_ITEMS, char_text, is_member
+from chroma_search.indexes.text.regex_tree import Alternate, Assertion, Char, Concat, OneOfClass, Regex, Repeat
 
-MAX_AUTOMATON_STATES = 20_000
-MAX_REMEMBERED_STEPS = 50_000
-"""Transitions kept; the memory starts anew when full."""
+MAX_AUTOMATON_STATES = 2_000
+"""Characters and classes with repetitions written out; a step through all of them takes a millisecond."""
+MAX_AUTOMATON_CLASSES = 48
+MAX_REMEMBERED = 1_000_000
+"""Transitions and members of states kept, together; the memory starts anew when full."""
 
 
 class Side(IntEnum):
@@ -83,8 +82,13 @@ class _Split:
 class _Step:
     """Read one character of a class and go on."""
 
-    members: NDArray[np.bool_]
+    char: str  # "" for a class
+    re2: str
     target: int
+
+    def reads(self, char: str) -> bool:
+        """Tell whether the character belongs to the class."""
+        return char == self.char if self.char else is_member(self.re2, char)
 
 
 _FOUND = 0  # the number of the accepting node
@@ -99,13 +103,17 @@ class Automaton:
     """
 
     def __init__(self, tree: Regex) -> None:
-        if n_states(tree) > MAX_AUTOMATON_STATES:
-            raise InvalidArgumentError(
-                "Regex syntax error: a pattern with word boundaries is too large when its repetitions are written out; "
-                "use smaller counts"
-            )
         self._nodes: list[_Split | _Step] = [_Split([])]
-        self._start = self._node(tree, _FOUND)
+        n_classes = 0
+        if n_states(tree) <= MAX_AUTOMATON_STATES:
+            self._start = self._node(tree, _FOUND)
+            n_classes = len({each.re2 for each in self._nodes if isinstance(each, _Step) and not each.char})
+        if n_states(tree) > MAX_AUTOMATON_STATES or n_classes > MAX_AUTOMATON_CLASSES:
+            raise InvalidArgumentError(
+                "Regex syntax error: a pattern with word boundaries has at most "
+                f"{MAX_AUTOMATON_STATES} characters, repetitions written out, and {MAX_AUTOMATON_CLASSES} different "
+                "classes; use smaller counts, or leave \\b out"
+            )
         self._lock = threading.Lock()
         self._forget()
 
@@ -131,10 +139,10 @@ class Automaton:
         """Return the node from which the tree is read and `target` follows."""
         match tree:
             case Char():
-                text = char_text(ord(tree.char))
-                return self._add(_Step(bits_of_text(f"(?i:{text})" if tree.fold else text), target))
+                text = f"(?i:{char_text(ord(tree.char))})"
+                return self._add(_Step("" if tree.fold else tree.char, text, target))
             case OneOfClass():
-                return self._add(_Step(bits_of_text(tree.re2), target))
+                return self._add(_Step("", tree.re2, target))
             case Assertion():
                 return self._add(_Split([target], tree))
             case Concat():
@@ -165,11 +173,13 @@ class Automaton:
         self._states: list[tuple[frozenset[int], Side]] = []
         self._numbers: dict[tuple[frozenset[int], Side], int] = {}
         self._steps: dict[tuple[int, str], int] = {}
+        self._n_remembered = 0
 
     def _state(self, nodes: frozenset[int], before: Side) -> int:
         number = self._numbers.setdefault((nodes, before), len(self._states))
         if number == len(self._states):
             self._states.append((nodes, before))
+            self._n_remembered += len(nodes)
         return number
 
     def _next(self, state: int, char: str) -> int:
@@ -177,17 +187,17 @@ class Automaton:
         nodes, before = self._states[state]
         side = _side(char)
         reached = self._reached(nodes, before, side)
-        if len(self._steps) >= MAX_REMEMBERED_STEPS:
+        if self._n_remembered >= MAX_REMEMBERED:
             self._forget()
             state = self._state(nodes, before)
         if _FOUND in reached:
             after = _ACCEPTING
         else:
-            place = index_of(char)
             steps = (self._nodes[each] for each in reached)
-            taken = frozenset(each.target for each in steps if isinstance(each, _Step) and each.members[place])
+            taken = frozenset(each.target for each in steps if isinstance(each, _Step) and each.reads(char))
             after = self._state(taken, side)
         self._steps[state, char] = after
+        self._n_remembered += 1
         return after
 
     def _reached(self, nodes: frozenset[int], before: Side, after: Side) -> set[int]:
@@ -212,4 +222,4 @@ def _side(char: str) -> Side:
         return Side.RETURN
     if char.isascii():
         return Side.ASCII_WORD if char.isalnum() or char == "_" else Side.OTHER
-    return Side.WORD if bits_of_text(f"[{WORD_ITEMS}]")[index_of(char)] else Side.OTHER
+    return Side.WORD if is_member(f"[{WORD_ITEMS}]", char) else Side.OTHER

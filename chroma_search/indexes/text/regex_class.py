@@ -163,18 +163,21 @@ def text_of_bits(bits: Bits) -> str:
     return f"[{''.join(ranges)}]"
 
 
-@functools.lru_cache(maxsize=24)  # 1.1 MB each
 def bits_of_text(re2: str) -> Bits:
-    """Return which characters an RE2 expression for one character matches: bool, one per character, read-only."""
-    bits = re2_matches(_universe(), re2)
-    bits.flags.writeable = False
-    return bits
+    """Return which characters an RE2 expression for one character matches: bool, one per character, a new array."""
+    return np.unpackbits(_packed_bits(re2), count=_n_characters()).view(np.bool_)
 
 
-def index_of(char: str) -> int:
-    """Return the place of a character in the arrays of `bits_of_text`; surrogates have none."""
+def is_member(re2: str, char: str) -> bool:
+    """Tell whether an RE2 expression for one character matches `char`, which is no surrogate."""
     code = ord(char)
-    return code if code < SURROGATES[0] else code - _N_SURROGATES
+    place = code if code < SURROGATES[0] else code - _N_SURROGATES
+    return bool(_packed_bits(re2)[place >> 3] >> (7 - (place & 7)) & 1)
+
+
+@functools.lru_cache(maxsize=64)  # 140 kB each
+def _packed_bits(re2: str) -> NDArray[np.uint8]:
+    return np.packbits(re2_matches(_universe(), re2))
 
 
 _N_SURROGATES = SURROGATES[1] - SURROGATES[0] + 1

@@ -3,7 +3,7 @@
 A row joins the list of its nearest centroid and of others almost as near, so that a query beside a border finds it in
 whichever list it reads. The rule is SPANN's (Q. Chen et al. 2021, section 3.2): only centroids within `1 +
 write_rng_epsilon` times the nearest (squared distances here, as in Chroma), and none that lies closer to one already
-joined than to the row, since a query that reads the one would read the other. Candidates are the `write_nprobe` nearest.
+joined than to the row, since a query that reads the one would read the other. Candidates: the `write_nprobe` nearest.
 
 Lists are immutable; more rows give new arrays.
 """

@@ -1,6 +1,6 @@
 """SPANN index: lists of rows around centroids; a query reads the lists whose centroids are nearest.
 
-After Q. Chen et al., SPANN: highly efficient billion-scale approximate nearest neighborhood search, 2021. Here the lists
+After Q. Chen et al., SPANN: highly efficient billion-scale approximate nearest neighborhood search, 2021. Here lists
 hold row numbers and the vectors stay where they are (in memory or mapped), the number of lists read is fixed
 (`search_nprobe`), and a filter is part of the choice of lists: those without an allowed row are dropped before the rest
 is ranked (recall of a 10 % filter far from the query 0.45 -> 0.999). Immutable; more rows join existing lists until

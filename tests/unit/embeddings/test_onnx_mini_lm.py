@@ -54,6 +54,12 @@ def test_padding_and_neighbours_do_not_change_a_vector(tiny_model: ArchiveServer
         np.testing.assert_allclose(vector, expected_vector(text.split()), atol=1e-6)
 
 
+def test_texts_are_not_padded_to_the_length_that_the_tokenizer_file_asks_for(tiny_model: ArchiveServer) -> None:
+    ONNXMiniLM_L6_V2()(["red"])  # the vectors would be the same, at ten times the cost
+    (model,) = onnx_mini_lm._loaded.values()
+    assert len(model.tokenizer.encode("red").ids) == 3
+
+
 def test_a_long_text_is_cut_after_256_tokens(tiny_model: ArchiveServer) -> None:
     cut, whole = ONNXMiniLM_L6_V2()(["red " * 254 + "green " * 100, "red " * 254])
     np.testing.assert_array_equal(cut, whole)

@@ -63,7 +63,7 @@ def test_no_two_vectors_have_the_same_name() -> None:
         assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("vector", (*FILTERS, *SEARCHES), ids=lambda vector: f"{vector.data.name}: {vector.name}")
+@pytest.mark.parametrize("vector", [*FILTERS, *SEARCHES], ids=lambda vector: f"{vector.data.name}: {vector.name}")
 def test_a_vector_is_valid_and_strict_mode_refuses_it_when_it_is_ours(vector: FilterVector | SearchVector) -> None:
     clauses = Search.from_dict(vector.search).clauses if isinstance(vector, SearchVector) else clauses_of(vector)
     check_search(clauses)

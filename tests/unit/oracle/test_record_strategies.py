@@ -41,7 +41,9 @@ def test_every_operation_is_a_valid_call(history: list[Operation]) -> None:
 @given(histories(upstream=True))
 def test_histories_for_upstream_leave_out_what_it_refuses(history: list[Operation]) -> None:
     for operation in history:
-        for row in operation.rows if isinstance(operation, Write) else ():
+        if not isinstance(operation, Write):
+            continue
+        for row in operation.rows:
             values = (row.metadata or {}).values()
             assert row.uri is None
             assert not any(isinstance(value, SparseVector) for value in values)
