@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from copy import deepcopy
 from types import TracebackType
 from typing import Any
 from uuid import UUID
@@ -37,7 +38,7 @@ from chroma_search.schema.index_rules import functions_of
 from chroma_search.schema.names import validate_collection_name, validate_database_name, validate_tenant_name
 from chroma_search.schema.reconcile import resolve_configuration
 from chroma_search.schema.schema_validation import checked_form
-from chroma_search.schema.value_types import EMBEDDING_KEY
+from chroma_search.schema.value_types import EMBEDDING_KEY, LAYOUT, get_index
 from chroma_search.version import __version__
 
 MAX_BATCH_SIZE = 2**31 - 1
@@ -278,13 +279,14 @@ class EmbeddedClient(SystemClient):
         held_metadata = validate_collection_metadata(metadata)
         form = None if schema is None else checked_form(schema.serialize_to_json())
         config = resolve_configuration(wanted, held_metadata, form)
+        held_schema = None if schema is None else _own_schema(schema)
         engine = database.create_collection(
             name,
             self.tenant,
             self.database,
             config=config,
             metadata=held_metadata,
-            schema=schema,
+            schema=held_schema,
             get_or_create=get_or_create,
         )
         if engine.config is not config:  # it was there before
@@ -388,6 +390,15 @@ def Client(  # noqa: N802 - upstream's name
         UnsupportedError: the settings ask for data on disk or for a server.
     """
     return EmbeddedClient(str(tenant), str(database), settings)
+
+
+def _own_schema(schema: Schema) -> Schema:
+    """Return a copy that later changes by the caller do not reach; the functions in it stay the same objects."""
+    trees = (schema.defaults, *schema.keys.values())
+    indexes = [index for tree in trees for slot in LAYOUT if (index := get_index(tree, slot)) is not None]
+    functions = [getattr(index.config, "embedding_function", None) for index in indexes]
+    # What deepcopy finds in its memo it takes as copied: a function may hold a model, or a lock.
+    return deepcopy(schema, {id(function): function for function in functions if function is not None})
 
 
 def _is_default(function: object) -> bool:

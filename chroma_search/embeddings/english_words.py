@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Any
 
 _NOT_WORD_NOT_SPACE = re.compile(r"[^\w\s]+")
-# A stem costs 20 to 60 us (snowballstemmer is pure Python), a look-up 0.1 us; 65536 words take about 10 MB.
+# snowballstemmer is pure Python, about 60 us a word: an abstract takes 1.1 ms with a cold cache, 0.3 ms with a warm.
 _CACHED_STEMS = 1 << 16
 _stemmers = threading.local()
 

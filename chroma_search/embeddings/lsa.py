@@ -9,8 +9,8 @@ The fitted model is part of the configuration, so a collection that is opened ag
 default settings that is up to 7 MB of JSON (10,000 terms x 256 components, float16, base64).
 
 Quality at the defaults, nDCG@10 (all-MiniLM-L6-v2 in brackets): SciFact 0.51 (0.65), MED 0.75 (0.79), CISI 0.40 (0.42),
-SQuAD sentences 0.32 (0.73); tests/manual/manual_lsa_quality.py, November 2026. It needs long texts: single sentences show
-too little. Text analysis is English (`english_words.py`); other languages lose only the stemming.
+SQuAD sentences 0.32 (0.73); measured by tests/manual/manual_lsa_quality.py, November 2026. It needs long texts: single
+sentences show too little. Text analysis is English (`english_words.py`); other languages lose only the stemming.
 """
 
 from __future__ import annotations

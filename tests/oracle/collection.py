@@ -22,11 +22,7 @@ class OracleCollection:
     """A collection; `tokenizer` cuts texts for `Bm25`, `idf_keys` are sparse keys with the `bm25` flag (3.8)."""
 
     def __init__(
-        self,
-        space: str = "l2",
-        *,
-        tokenizer: Callable[[str], list[str]] = str.split,
-        idf_keys: Collection[str] = (),
+        self, space: str = "l2", *, tokenizer: Callable[[str], list[str]] = str.split, idf_keys: Collection[str] = ()
     ) -> None:
         self.space, self.tokenizer, self.idf_keys = space, tokenizer, idf_keys
         self.records: dict[str, Record] = {}  # live ones, in insertion order: a change does not move a dict key
@@ -71,9 +67,8 @@ class OracleCollection:
         found = self.matching(ids, where, where_document)[:limit]
         for record in found:
             del self.records[record.id]
-        if ids is not None and where is None and where_document is None:
-            return {"deleted": len(ids)}
-        return {"deleted": len(found)}
+        by_ids_alone = where is None and where_document is None
+        return {"deleted": len(ids if by_ids_alone else found)}
 
     def count(self) -> int:
         return len(self.records)

@@ -102,8 +102,8 @@ def apply(operation: Operation, collection: Any) -> Any:
 # --- fields: few draws each, and built once, for drawing is what these tests spend their time on ----------------------
 
 NUMBERS = (0, 1, 2, 3, -1, -2, 0.0, 1.0, 2.0, 3.0, -1.0, -2.0, *BIG_INTS, *ODD_FLOATS)
-# Each of these four times, so that records and filters meet, also across the types.
-COMMON_NUMBERS = (0, 1, 1.0, 2, 2.0, -1.0) * 4
+# Each of these several times, so that records and filters meet, also across the types.
+COMMON_NUMBERS = (0, 1, 1.0, 2, 2.0, -1.0) * 4 + (2**53, 2**53 + 1, float(2**53)) * 2
 COMMON_SCALARS = (*COMMON_NUMBERS, *(True, False, "a", "A", "") * 4)
 ARRAYS = (
     *([1], [1, 2], [2, 2], [0, -1, 3], [2**53 + 1]),
@@ -156,7 +156,9 @@ def metadatas(*, nulls: bool = True, upstream: bool = False) -> SearchStrategy[d
     """Return metadata, never empty; `nulls` lets values be None (which deletes the key, or is dropped)."""
     nothing = (None,) * 10 if nulls else ()
     values = st.sampled_from((*COMMON_SCALARS, *NUMBERS, *STRINGS, *ARRAYS, *nothing))  # one draw: it weighs its parts
-    fields = st.lists(st.tuples(st.sampled_from(SCALAR_KEYS), values), min_size=1, max_size=4).map(dict)
+    fields: SearchStrategy[dict[str, Any]] = st.lists(
+        st.tuples(st.sampled_from(SCALAR_KEYS), values), min_size=1, max_size=4
+    ).map(dict)
     if upstream:
         return fields
     sparse = st.builds(lambda value: {SPARSE_KEY: value}, st.none() | sparse_vectors() if nulls else sparse_vectors())

@@ -1,20 +1,23 @@
-"""A tree as an RE2 pattern that is found in the same texts.
+"""A tree as RE2 patterns that are found in the same texts.
 
-RE2 knows word boundaries of ASCII words only. A pattern with Unicode ones is written twice: with `\\b`, which is right
-for ASCII texts, and as a *superset*, with the boundaries left out, which finds every text that the pattern finds and
-perhaps more; those are confirmed by the automaton. Leaving a condition out loses no match, as there is no negation.
+RE2 knows word boundaries of ASCII words only, and its programs grow with the tables of Unicode classes (20 letters,
+`\\w{20}`, run a hundred times slower than `[0-9A-Za-z_]{20}`). So a tree can be written *for ASCII texts*: classes cut
+down to ASCII, word boundaries as `\\b`. For other texts word boundaries are left out, which gives a *superset*: it finds
+every text that the pattern finds (there is no negation that could turn this around) and the automaton confirms the rest.
 """
 
 from __future__ import annotations
 
 from chroma_search.errors import InvalidArgumentError
-from chroma_search.indexes.text.regex_class import char_text
+from chroma_search.indexes.text.regex_class import ascii_part, char_text
 from chroma_search.indexes.text.regex_tree import Alternate, Assertion, Char, Concat, OneOfClass, Regex, Repeat
 
 RE2_MAX_REPEAT = 1_000
 """RE2 refuses repeat counts that multiply to more."""
 MAX_STATES = 100_000
 """Size of a pattern with its repetitions written out, in characters and classes; the crate's limit is 10 MB."""
+SMALL_CLASS_CHARS = 40
+"""A class written in so few characters is a handful of ranges."""
 MAX_RE2_CHARS = 1_000_000
 
 ALWAYS_RIGHT = {
@@ -27,12 +30,12 @@ ALWAYS_RIGHT = {
 RIGHT_IN_ASCII = {Assertion.WORD: r"\b", Assertion.NOT_WORD: r"\B"}
 
 
-def re2_pattern(tree: Regex, *, with_ascii_words: bool) -> str:
+def re2_pattern(tree: Regex, *, for_ascii: bool) -> str:
     """Return the RE2 pattern of a tree.
 
     Args:
         tree: the pattern.
-        with_ascii_words: True writes Unicode word boundaries as ASCII ones, False leaves them out.
+        for_ascii: True for ASCII texts only; False for all texts, with the assertions that RE2 lacks left out.
 
     Raises:
         InvalidArgumentError: too large.
@@ -41,7 +44,7 @@ def re2_pattern(tree: Regex, *, with_ascii_words: bool) -> str:
         raise InvalidArgumentError(
             "Regex syntax error: the pattern is too large when its repetitions are written out; use smaller counts"
         )
-    return _text(tree, with_ascii_words)
+    return _text(tree, for_ascii)
 
 
 def assertions_of(tree: Regex) -> frozenset[Assertion]:
@@ -59,6 +62,21 @@ def assertions_of(tree: Regex) -> frozenset[Assertion]:
             return frozenset()
 
 
+def n_large_classes(tree: Regex) -> int:
+    """Return how many Unicode classes a tree has with its repetitions written out."""
+    match tree:
+        case OneOfClass():
+            return int(len(tree.re2) > SMALL_CLASS_CHARS or "\\p{" in tree.re2)
+        case Concat():
+            return sum(map(n_large_classes, tree.parts))
+        case Alternate():
+            return sum(map(n_large_classes, tree.options))
+        case Repeat():
+            return n_large_classes(tree.body) * max(1, tree.least, tree.most or 0)
+        case Char() | Assertion():
+            return 0
+
+
 def n_states(tree: Regex) -> int:
     """Return how many characters and classes a tree has with its repetitions written out."""
     match tree:
@@ -72,27 +90,27 @@ def n_states(tree: Regex) -> int:
             return 1
 
 
-def _text(tree: Regex, with_ascii_words: bool) -> str:
+def _text(tree: Regex, for_ascii: bool) -> str:
     match tree:
         case Char():
             return f"(?i:{char_text(ord(tree.char))})" if tree.fold else char_text(ord(tree.char))
         case OneOfClass():
-            return tree.re2
+            return ascii_part(tree.re2) if for_ascii else tree.re2
         case Assertion():
             known = ALWAYS_RIGHT.get(tree)
             if known is None:
-                known = RIGHT_IN_ASCII.get(tree, "") if with_ascii_words else ""
+                known = RIGHT_IN_ASCII.get(tree, "") if for_ascii else ""
             return known or "(?:)"
         case Concat():
-            return "".join(_text(each, with_ascii_words) for each in tree.parts) or "(?:)"
+            return "".join(_text(each, for_ascii) for each in tree.parts) or "(?:)"
         case Alternate():
-            return f"(?:{'|'.join(_text(each, with_ascii_words) for each in tree.options)})"
+            return f"(?:{'|'.join(_text(each, for_ascii) for each in tree.options)})"
         case Repeat():
-            return _repeat_text(tree, with_ascii_words)
+            return _repeat_text(tree, for_ascii)
 
 
-def _repeat_text(tree: Repeat, with_ascii_words: bool) -> str:
-    body = f"(?:{_text(tree.body, with_ascii_words)})"
+def _repeat_text(tree: Repeat, for_ascii: bool) -> str:
+    body = f"(?:{_text(tree.body, for_ascii)})"
     if tree.most == 0:
         return "(?:)"
     # RE2 bounds the product of nested counts, so a large count becomes several smaller ones in a row

@@ -18,10 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.text.re2 import re2_matches, string_array, without_surrogates
-from chroma_search.indexes.text.re2_writer import ALWAYS_RIGHT, RIGHT_IN_ASCII, assertions_of, re2_pattern
+from chroma_search.indexes.text.re2_writer import (
+    ALWAYS_RIGHT,
+    RIGHT_IN_ASCII,
+    assertions_of,
+    n_large_classes,
+    re2_pattern,
+)
 from chroma_search.indexes.text.regex_automaton import Automaton
 from chroma_search.indexes.text.regex_literals import literals_of
 from chroma_search.indexes.text.regex_parser import parse_regex
+
+MANY_LARGE_CLASSES = 8
+"""From so many Unicode classes on, ASCII texts are looked at apart, by a smaller program (see `re2_writer.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,32 +39,36 @@ class CompiledRegex:
 
     Attributes:
         pattern: as the user wrote it.
-        re2: RE2 pattern, right for ASCII texts when `is_right_in_ascii`, and for all texts without `automaton`.
-        superset: RE2 pattern that finds at least what the pattern finds.
         literals: strings that every text with a match contains.
-        is_right_in_ascii: False when even ASCII texts need the automaton.
+        re2: RE2 pattern for any text; with an automaton it may find too much.
+        ascii_re2: RE2 pattern that is right for ASCII texts, or None when `re2` serves them as well.
         automaton: decides what RE2 cannot, or None.
     """
 
     pattern: str
-    re2: str
-    superset: str
     literals: tuple[str, ...]
-    is_right_in_ascii: bool = True
+    re2: str
+    ascii_re2: str | None = None
     automaton: Automaton | None = None
 
     def matches(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Return for each text whether the pattern is found in it: bool, shape (len(texts),)."""
-        if self.automaton is None:
-            return re2_matches(string_array(texts), self.re2)
-        is_ascii = np.fromiter((self.is_right_in_ascii and text.isascii() for text in texts), np.bool_, len(texts))
+        if self.ascii_re2 is None:
+            return self._found_in(texts)
+        is_ascii = np.fromiter(map(str.isascii, texts), np.bool_, len(texts))
         hits = np.zeros(len(texts), np.bool_)
-        for chosen, re2 in ((is_ascii, self.re2), (~is_ascii, self.superset)):
-            if chosen.any():
-                hits[chosen] = re2_matches(string_array(list(compress(texts, chosen.tolist()))), re2)
-        unsure: list[int] = np.flatnonzero(hits & ~is_ascii).tolist()
-        for at in unsure:
-            hits[at] = self.automaton.matches(without_surrogates(texts[at]))
+        if is_ascii.any():
+            hits[is_ascii] = re2_matches(string_array(list(compress(texts, is_ascii.tolist()))), self.ascii_re2)
+        if not is_ascii.all():
+            hits[~is_ascii] = self._found_in(list(compress(texts, (~is_ascii).tolist())))
+        return hits
+
+    def _found_in(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        hits = re2_matches(string_array(texts), self.re2)
+        if self.automaton is not None:
+            unsure: list[int] = np.flatnonzero(hits).tolist()
+            for at in unsure:
+                hits[at] = self.automaton.matches(without_surrogates(texts[at]))
         return hits
 
 
@@ -67,20 +80,17 @@ def compile_regex(pattern: str) -> CompiledRegex:
         InvalidArgumentError: "Regex syntax error ...": no pattern of the dialect, or one that cannot be answered.
     """
     tree = parse_regex(pattern)
-    re2 = re2_pattern(tree, with_ascii_words=True)
-    superset = re2_pattern(tree, with_ascii_words=False)
-    for each in {re2, superset}:
-        re2_matches(string_array([""]), each)  # RE2 says here whether the program fits
     asserted = assertions_of(tree)
     needs_automaton = not asserted <= ALWAYS_RIGHT.keys()
-    return CompiledRegex(
-        pattern,
-        re2,
-        superset,
-        literals_of(tree),
-        is_right_in_ascii=asserted <= ALWAYS_RIGHT.keys() | RIGHT_IN_ASCII.keys(),
-        automaton=Automaton(tree) if needs_automaton else None,
-    )
+    is_right_in_ascii = asserted <= ALWAYS_RIGHT.keys() | RIGHT_IN_ASCII.keys()
+    re2 = re2_pattern(tree, for_ascii=False)
+    ascii_re2 = None
+    if is_right_in_ascii and (needs_automaton or n_large_classes(tree) >= MANY_LARGE_CLASSES):
+        ascii_re2 = re2_pattern(tree, for_ascii=True)
+    for each in (re2, ascii_re2):
+        if each is not None:
+            re2_matches(string_array([""]), each)  # RE2 says here whether the program fits
+    return CompiledRegex(pattern, literals_of(tree), re2, ascii_re2, Automaton(tree) if needs_automaton else None)
 
 
 def check_regex(pattern: str) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import InternalError
-from chroma_search.indexes.text.re2 import re2_matches
+from chroma_search.indexes.text.re2 import re2_matches, string_array
 
 Bits = NDArray[np.bool_]
 
@@ -153,7 +153,7 @@ def _closed(bits: Bits) -> Bits:
 
 
 def text_of_bits(bits: Bits) -> str:
-    """Return the RE2 class of a set of characters."""
+    """Return the RE2 class of a set of characters: bool, one for each character or for the first ones."""
     if bits.all():
         return ANYTHING
     if not bits.any():
@@ -166,6 +166,12 @@ def text_of_bits(bits: Bits) -> str:
 def bits_of_text(re2: str) -> Bits:
     """Return which characters an RE2 expression for one character matches: bool, one per character, a new array."""
     return np.unpackbits(_packed_bits(re2), count=_n_characters()).view(np.bool_)
+
+
+@functools.lru_cache(maxsize=512)
+def ascii_part(re2: str) -> str:
+    """Return an RE2 expression for the ASCII characters that an expression for one character matches."""
+    return text_of_bits(re2_matches(string_array([chr(code) for code in range(128)]), re2))
 
 
 def is_member(re2: str, char: str) -> bool:

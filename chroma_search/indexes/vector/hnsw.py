@@ -25,12 +25,15 @@ from chroma_search.indexes.vector.near_ties import rounding_slack, with_near_tie
 from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.spread import spread_rows
+from chroma_search.indexes.vector.twins import Twins
 from chroma_search.kernels.choice import graph_kernels
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import SPACE_CODES, Found, Graph
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.mask import Mask
+
+Bits = NDArray[np.bool_]
 
 GRAPH = "graph"
 MASKED_GRAPH = "masked_graph"
@@ -71,12 +74,14 @@ class HnswIndex:
         parameters: HnswParameters,
         graph: HnswGraph | None,
         magnitudes: Magnitudes,
+        twins: Twins,
     ) -> None:
         self._vectors = vectors
         self._space: Space = space
         self._parameters = parameters
         self._graph = graph  # None when the vectors are not fit for one
         self._magnitudes = magnitudes
+        self._twins = twins
         self._marks = MarkPool(len(vectors))
         self._searched = None if graph is None else _searched(vectors, magnitudes, graph)
 
@@ -94,22 +99,27 @@ class HnswIndex:
         """
         parameters = HnswParameters.of(params)
         magnitudes = Magnitudes.of(vectors, space)
-        graph = build_graph(vectors, space, parameters) if magnitudes.is_trusted else None
-        return cls(vectors, space, parameters, graph, magnitudes)
+        twins = Twins.of(vectors)
+        inserted = twins.distinct(len(vectors))
+        graph = build_graph(vectors, space, parameters, inserted) if magnitudes.is_trusted else None
+        return cls(vectors, space, parameters, graph, magnitudes, twins)
 
     def extended(self, vectors: Vectors) -> HnswIndex | None:
         """Return a new index with the further rows inserted; this one does not change."""
         magnitudes = self._magnitudes.followed_by(vectors[self.n_rows :], self._space)
+        twins = Twins.of(vectors)  # the first of equal rows is the original: those of the old graph stay
         if not magnitudes.is_trusted:
-            return HnswIndex(vectors, self._space, self._parameters, None, magnitudes)
+            return HnswIndex(vectors, self._space, self._parameters, None, magnitudes, twins)
         if self._graph is None:
             return None
-        graph = grown_graph(self._graph, vectors, self._space, self._parameters)
-        return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes)
+        inserted = twins.distinct(len(vectors))
+        graph = grown_graph(self._graph, vectors, self._space, self._parameters, inserted)
+        return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
-        return {**self._magnitudes.to_arrays(), **(self._graph.to_arrays() if self._graph is not None else {})}
+        graph = self._graph.to_arrays() if self._graph is not None else {}
+        return {**self._magnitudes.to_arrays(), **self._twins.to_arrays(), **graph}
 
     @classmethod
     def from_arrays(
@@ -117,7 +127,8 @@ class HnswIndex:
     ) -> HnswIndex:
         """Open a stored index over the same vectors; of the parameters, only those of the search may differ."""
         graph = HnswGraph.from_arrays(arrays) if "links" in arrays else None
-        return cls(vectors, space, HnswParameters.of(params), graph, Magnitudes.from_arrays(arrays))
+        magnitudes, twins = Magnitudes.from_arrays(arrays), Twins.from_arrays(arrays)
+        return cls(vectors, space, HnswParameters.of(params), graph, magnitudes, twins)
 
     def offers(self, request: VectorRequest) -> Sequence[Offer]:
         """Offer `masked_graph` for a filtered request and `graph` for any other; nothing when there is no graph."""
@@ -139,26 +150,28 @@ class HnswIndex:
             return [Candidates.empty() for _ in queries]
         width = self._width(k, beam)
         targets = unit_vectors(queries) if self._space == "cosine" else queries
-        if mask is None or (mask.is_all and mask.n >= self.n_rows):
-            found = [self._plain(target, width, width, None) for target in targets]
+        bits = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_bits(mask, self.n_rows)
+        if bits is None or mask is None:
+            found = [self._plain(target, width) for target in targets]
         else:
-            bits = allowed_bits(mask, self.n_rows)
             n_allowed = int(np.count_nonzero(bits))
             if not n_allowed:
                 return [Candidates.empty() for _ in queries]
+            nodes = self._twins.bits_of_originals(bits)
             if strategy == MASKED_GRAPH:
-                starts = spread_rows(mask, bits, n_allowed, SPREAD_STARTS)
-                found = [self._masked(target, width, bits, n_allowed, starts) for target in targets]
+                starts = self._twins.originals_of(spread_rows(mask, bits, n_allowed, SPREAD_STARTS))
+                found = [self._masked(target, width, nodes, n_allowed, starts) for target in targets]
             else:
                 widened = min(_widened(width, n_allowed / self.n_rows), self.n_rows)
-                found = [self._plain(target, width, widened, bits) for target in targets]
-        return [self._answer(one, k, query) for one, query in zip(found, queries, strict=True)]
+                found = [_kept(self._plain(target, widened), nodes, width) for target in targets]
+        return [self._answer(one, k, query, bits) for one, query in zip(found, queries, strict=True)]
 
-    def _answer(self, found: Found, k: int, query: Vectors) -> Candidates:
-        distances = found.distances.astype(np.float64)
+    def _answer(self, found: Found, k: int, query: Vectors, bits: Bits | None) -> Candidates:
+        rows, estimates = self._twins.expanded(found.rows, found.distances, bits, k)
+        distances = estimates.astype(np.float64)
         slack = rounding_slack(query, self._vectors.shape[1], self._space, self._magnitudes.longest)
         kept = with_near_ties(distances, k, slack)
-        return Candidates(found.rows[kept], distances[kept], exact=False, visited=found.n_measured)
+        return Candidates(rows[kept], distances[kept], exact=False, visited=found.n_measured)
 
     def _width(self, k: int, beam: int) -> int:
         return min(max(k, beam, self._parameters.ef_search), self.n_rows)
@@ -167,29 +180,25 @@ class HnswIndex:
         n_measured = min(width * self._parameters.max_neighbors * MEASURED_PER_KEPT, self.n_rows)
         return CALL_US + self.n_rows * BIT_US + n_measured * (ROW_US + self._vectors.shape[1] * FLOAT_US)
 
-    def _plain(self, target: Vectors, width: int, widened: int, bits: NDArray[np.bool_] | None) -> Found:
-        """Search all rows with a beam of `widened`; of the allowed ones keep `width`."""
+    def _plain(self, target: Vectors, width: int) -> Found:
+        """Search all nodes with a beam of `width`."""
         assert self._graph is not None
         assert self._searched is not None
         kernels, space = graph_kernels(), SPACE_CODES[self._space]
         near, n_passed = kernels.descend(self._searched, target, space, self._graph.entry, self._graph.n_layers)
         with self._marks.borrow() as (marks, mark):
-            found = kernels.search(self._searched, target, space, np.array([near]), widened, marks, mark)
-        rows, distances = found.rows, found.distances
-        if bits is not None:
-            kept = np.flatnonzero(bits[rows])[:width]
-            rows, distances = rows[kept], distances[kept]
-        return Found(rows, distances, found.n_measured + n_passed)
+            found = kernels.search(self._searched, target, space, np.array([near]), width, marks, mark)
+        return Found(found.rows, found.distances, found.n_measured + n_passed)
 
     def _masked(
         self,
         target: Vectors,
         width: int,
-        bits: NDArray[np.bool_],
+        bits: Bits,
         n_allowed: int,
         starts: NDArray[np.int64],
     ) -> Found:
-        """Search the allowed rows with a beam of `width`."""
+        """Search the allowed nodes with a beam of `width`."""
         assert self._graph is not None
         assert self._searched is not None
         kernels, space = graph_kernels(), SPACE_CODES[self._space]
@@ -213,6 +222,12 @@ def _searched(vectors: Vectors, magnitudes: Magnitudes, graph: HnswGraph) -> Gra
         frozen(graph.upper_links),
         frozen(graph.upper_start()),
     )
+
+
+def _kept(found: Found, bits: Bits, count: int) -> Found:
+    """Return the first `count` found nodes that are allowed."""
+    kept = np.flatnonzero(bits[found.rows])[:count]
+    return Found(found.rows[kept], found.distances[kept], found.n_measured)
 
 
 def _widened(width: int, live_share: float) -> int:
