@@ -8,6 +8,8 @@ takes an explicit generator instead.
 
 import os
 import random
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -43,6 +45,15 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatabl
 def _reset_global_generators() -> None:
     random.seed(SEED)
     np.random.seed(SEED)  # scikit-learn reads it when no random_state is given
+
+
+@pytest.fixture(autouse=True)
+def _forget_clients() -> Iterator[None]:
+    """All in-memory clients of a process share their data, as upstream: each test starts without any."""
+    yield
+    system = sys.modules.get("chroma_search.client.system")
+    if system is not None:
+        system.clear_systems()
 
 
 @pytest.fixture

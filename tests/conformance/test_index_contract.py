@@ -11,7 +11,6 @@ import functools
 import numpy as np
 import pytest
 
-from chroma_search.errors import InvalidConfigError
 from chroma_search.indexes.base import VectorIndex, VectorRequest
 from chroma_search.indexes.registry import VECTOR_INDEX_KINDS, vector_index
 from chroma_search.model.distance import SPACES, exact_distances
@@ -356,8 +355,3 @@ def test_offers_are_data_without_a_search(kind, space):
             offers = built(kind, space).offers(request)
             assert offers
             assert list(offers) == list(built(kind, space).offers(request))
-
-
-def test_an_unknown_kind_is_refused_by_name(kind, space):
-    with pytest.raises(InvalidConfigError, match="no_such_kind"):
-        vector_index(f"{kind}_no_such_kind")

@@ -18,7 +18,20 @@ from hypothesis.extra import numpy as nst
 from hypothesis.strategies import SearchStrategy
 
 from chroma_search import dsl
-from chroma_search.dsl import Field, GroupBy, Knn, Limit, MaxK, MinK, OrderBy, Rank, SearchClauses, Select, SortKey, Where
+from chroma_search.dsl import (
+    Field,
+    GroupBy,
+    Knn,
+    Limit,
+    MaxK,
+    MinK,
+    OrderBy,
+    Rank,
+    SearchClauses,
+    Select,
+    SortKey,
+    Where,
+)
 from chroma_search.dsl.where import STRING_MATCHES
 from chroma_search.model.sparse_vector import SparseVector
 
@@ -66,9 +79,9 @@ def scalars() -> SearchStrategy[Any]:
 
 
 @cache
-def lists_of_one_class() -> SearchStrategy[tuple[Any, ...]]:
-    """Give operands of `$in`."""
-    kinds = (texts(), numbers(), st.booleans())
+def lists_of_one_class(*, upstream: bool = False) -> SearchStrategy[tuple[Any, ...]]:
+    """Give operands of `$in`; upstream's are of one Python type."""
+    kinds = (texts(), *((ints(), floats()) if upstream else (numbers(),)), st.booleans())
     return st.one_of(st.lists(kind, min_size=1, max_size=4) for kind in kinds).map(tuple)
 
 
@@ -78,7 +91,7 @@ def tests(keys: SearchStrategy[str], *, upstream: bool = False) -> SearchStrateg
         st.builds(dsl.Eq, keys, scalars()),
         st.builds(dsl.Ne, keys, scalars()),
         *(st.builds(kind, keys, numbers()) for kind in (dsl.Gt, dsl.Gte, dsl.Lt, dsl.Lte)),
-        *(st.builds(kind, keys, lists_of_one_class()) for kind in (dsl.In, dsl.Nin)),
+        *(st.builds(kind, keys, lists_of_one_class(upstream=upstream)) for kind in (dsl.In, dsl.Nin)),
         *(st.builds(kind, keys, scalars()) for kind in (dsl.Contains, dsl.NotContains)),
         *(
             st.builds(kind, st.just("#document"), texts())
@@ -153,7 +166,11 @@ def ranks(*, upstream: bool = False, text: bool = True) -> SearchStrategy[Rank]:
     leaves = [knns(upstream=upstream, text=text), constants]
     if not upstream:
         rest = {"limit": st.integers(1, 99), "default": defaults(), "return_rank": st.booleans()}
-        weights = {"k1": floats(min_value=0), "b": floats(min_value=0, max_value=1), "idf": st.sampled_from(["lucene", "okapi"])}
+        weights = {
+            "k1": floats(min_value=0),
+            "b": floats(min_value=0, max_value=1),
+            "idf": st.sampled_from(["lucene", "okapi"]),
+        }
         positive = floats(min_value=0, exclude_min=True)
         leaves += [
             st.builds(Field, names(), defaults()),

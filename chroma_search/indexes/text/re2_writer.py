@@ -1,9 +1,9 @@
 """A tree as RE2 patterns that are found in the same texts.
 
-RE2 knows word boundaries of ASCII words only, and its programs grow with the tables of Unicode classes (20 letters,
-`\\w{20}`, run a hundred times slower than `[0-9A-Za-z_]{20}`). So a tree can be written *for ASCII texts*: classes cut
-down to ASCII, word boundaries as `\\b`. For other texts word boundaries are left out, which gives a *superset*: it finds
-every text that the pattern finds (there is no negation that could turn this around) and the automaton confirms the rest.
+RE2 knows word boundaries of ASCII words only, and its programs grow with the tables of Unicode classes: `\\w{20}` runs
+a hundred times slower than `[0-9A-Za-z_]{20}`. So a tree can be written *for ASCII texts*: classes cut down to ASCII,
+word boundaries as `\\b`. For other texts word boundaries are left out, which gives a *superset*: whatever the pattern
+finds and perhaps more (no negation could turn this around); the automaton confirms what was found.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 RE2 knows unions and one negation. Most classes are that, and are written as such. The rest - intersection `&&`,
 difference `--`, symmetric difference `~~`, negated parts inside a union - is computed over all code points: RE2 itself
-says which code points belong to each part (one pass, 50 ms, remembered), so there is one source of Unicode tables.
+says which code points belong to each part (one pass, 20 ms, remembered), so there is one source of Unicode tables.
 Case: under (?i) a set is closed over case before it is negated or combined, as in the regex crate.
 """
 
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,6 +24,9 @@ Bits = NDArray[np.bool_]
 MAX_CODE = 0x10FFFF
 SURROGATES = (0xD800, 0xDFFF)
 ANYTHING = "(?s:.)"
+N_CODES = MAX_CODE + 1
+UNIFORM = ((0x40000, 0xDFFFF), (0xE1000, 0xEFFFF), (0xF0000, 0xFFFFD), (0x100000, 0x10FFFD))
+"""Stretches, unassigned or private, whose code points all have the same properties: one of each is looked at."""
 NOTHING = f"[^\\x00-\\x{{{MAX_CODE:X}}}]"
 
 DIGIT_ITEMS = r"\p{Nd}"
@@ -37,11 +41,19 @@ WORD_ITEMS = (
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A set of characters as the inside of an RE2 class, or its complement. `is_closed`: case changes nothing."""
+    """A set of characters as the inside of an RE2 class, or its complement.
+
+    Attributes:
+        re2: the inside of the class.
+        is_negated: the set is the complement of that.
+        is_closed: case changes nothing.
+        span: first and last code point, when the set is one range.
+    """
 
     re2: str
     is_negated: bool = False
     is_closed: bool = False
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,8 @@ def char_text(code: int) -> str:
 
 def range_items(first: int, last: int) -> Items:
     """Return the characters from `first` to `last`."""
-    return Items(char_text(first) if first == last else f"{char_text(first)}-{char_text(last)}")
+    text = char_text(first) if first == last else f"{char_text(first)}-{char_text(last)}"
+    return Items(text, span=(first, last))
 
 
 def class_text(part: ClassPart, fold: bool) -> str:
@@ -118,19 +131,24 @@ def _simple(part: ClassPart, fold: bool) -> Items | None:
 
 
 def _bits(part: ClassPart, fold: bool) -> Bits:
-    """Return which code points belong to the set: bool, shape (number of characters,), see `_universe`."""
+    """Return which code points belong to the set: bool, shape (N_CODES,); surrogates never do."""
     match part:
         case Items():
-            if part.re2 == ANYTHING:
-                return bits_of_text(ANYTHING)
-            bits = bits_of_text(f"(?i:[{part.re2}])" if fold and not part.is_closed else f"[{part.re2}]")
-            return ~bits if part.is_negated else bits
+            if part.span is not None:
+                bits = np.zeros(N_CODES, np.bool_)
+                bits[part.span[0] : part.span[1] + 1] = True
+            elif part.re2 == ANYTHING:
+                bits = np.ones(N_CODES, np.bool_)
+            else:  # without negation the bracket around closes the set over case
+                needs_fold = fold and part.is_negated and not part.is_closed
+                bits = bits_of_text(f"(?i:[{part.re2}])" if needs_fold else f"[{part.re2}]")
+            return _characters(~bits if part.is_negated else bits)
         case Bracket():
-            bits = np.zeros(_n_characters(), np.bool_)
+            bits = np.zeros(N_CODES, np.bool_)
             for each in part.parts:
-                bits = bits | _bits(each, fold)
+                bits |= _bits(each, fold)
             bits = _closed(bits) if fold else bits
-            return ~bits if part.is_negated else bits
+            return _characters(~bits) if part.is_negated else bits
         case SetOperation():
             left, right = _bits(part.left, fold), _bits(part.right, fold)
             if fold:
@@ -146,6 +164,12 @@ def _bits(part: ClassPart, fold: bool) -> Bits:
                     raise InternalError(f"no set operation {part.op!r}", invariant="the parser knows &&, -- and ~~")
 
 
+def _characters(bits: Bits) -> Bits:
+    """Return the set without surrogates, in place."""
+    bits[SURROGATES[0] : SURROGATES[1] + 1] = False
+    return bits
+
+
 def _closed(bits: Bits) -> Bits:
     """Return the set with all cases of its characters."""
     text = text_of_bits(bits)
@@ -153,58 +177,61 @@ def _closed(bits: Bits) -> Bits:
 
 
 def text_of_bits(bits: Bits) -> str:
-    """Return the RE2 class of a set of characters: bool, one for each character or for the first ones."""
-    if bits.all():
-        return ANYTHING
+    """Return the RE2 class of a set: bool, one per code point from 0."""
     if not bits.any():
         return NOTHING
     edges = np.flatnonzero(np.diff(bits.astype(np.int8), prepend=0, append=0))
-    ranges = (range_items(_code(first), _code(last - 1)).re2 for first, last in edges.reshape(-1, 2).tolist())
-    return f"[{''.join(ranges)}]"
+    ranges: list[list[int]] = edges.reshape(-1, 2).tolist()
+    if ranges in ([[0, len(bits)]], [[0, SURROGATES[0]], [SURROGATES[1] + 1, N_CODES]]):
+        return ANYTHING
+    return f"[{''.join(range_items(first, end - 1).re2 for first, end in ranges)}]"
 
 
 def bits_of_text(re2: str) -> Bits:
-    """Return which characters an RE2 expression for one character matches: bool, one per character, a new array."""
-    return np.unpackbits(_packed_bits(re2), count=_n_characters()).view(np.bool_)
+    """Return which code points an RE2 expression for one character matches: bool, shape (N_CODES,), a new array."""
+    return np.unpackbits(_packed_bits(re2), count=N_CODES).view(np.bool_)
 
 
 @functools.lru_cache(maxsize=512)
 def ascii_part(re2: str) -> str:
     """Return an RE2 expression for the ASCII characters that an expression for one character matches."""
-    return text_of_bits(re2_matches(string_array([chr(code) for code in range(128)]), re2))
+    return text_of_bits(_ascii_bits(re2))
 
 
 def is_member(re2: str, char: str) -> bool:
     """Tell whether an RE2 expression for one character matches `char`, which is no surrogate."""
     code = ord(char)
-    place = code if code < SURROGATES[0] else code - _N_SURROGATES
-    return bool(_packed_bits(re2)[place >> 3] >> (7 - (place & 7)) & 1)
+    if code < 128:
+        return bool(_ascii_bits(re2)[code])
+    return bool(_packed_bits(re2)[code >> 3] >> (7 - (code & 7)) & 1)
+
+
+@functools.lru_cache(maxsize=512)
+def _ascii_bits(re2: str) -> Bits:
+    return re2_matches(string_array([chr(code) for code in range(128)]), re2)
 
 
 @functools.lru_cache(maxsize=64)  # 140 kB each
 def _packed_bits(re2: str) -> NDArray[np.uint8]:
-    return np.packbits(re2_matches(_universe(), re2))
-
-
-_N_SURROGATES = SURROGATES[1] - SURROGATES[0] + 1
-
-
-def _code(index: int) -> int:
-    return index if index < SURROGATES[0] else index + _N_SURROGATES
-
-
-def _n_characters() -> int:
-    return MAX_CODE + 1 - _N_SURROGATES
+    codes, texts = code_points()
+    named = {int(code, 16) for code in re.findall(r"\\x\{([0-9A-F]+)\}", re2)}
+    is_uniform = not any(first <= code <= last for code in named for first, last in UNIFORM)
+    if not is_uniform:
+        codes = np.delete(np.arange(N_CODES), np.arange(SURROGATES[0], SURROGATES[1] + 1))
+        texts = string_array(list(map(chr, codes.tolist())))
+    bits = np.zeros(N_CODES, np.bool_)
+    bits[codes] = re2_matches(texts, re2)
+    for first, last in UNIFORM if is_uniform else ():
+        bits[first : last + 1] = bits[first]
+    return np.packbits(bits)
 
 
 @functools.cache
-def _universe() -> Any:
-    """Return every character but the surrogates as one Arrow string array, 9 MB."""
-    import pyarrow as pa  # heavy
-
-    codes = np.delete(np.arange(MAX_CODE + 1, dtype=np.uint32), np.arange(SURROGATES[0], SURROGATES[1] + 1))
-    text = codes.tobytes().decode("utf-32-le" if np.little_endian else "utf-32-be").encode()
-    sizes = 1 + (codes > 0x7F).astype(np.int32) + (codes > 0x7FF) + (codes > 0xFFFF)
-    offsets = np.zeros(len(codes) + 1, np.int32)
-    np.cumsum(sizes, out=offsets[1:])
-    return pa.StringArray.from_buffers(len(codes), pa.py_buffer(offsets), pa.py_buffer(text))
+def code_points() -> tuple[NDArray[np.int64], Any]:
+    """Return code points, one of each uniform stretch, no surrogates, and their characters as an Arrow array."""
+    is_listed = np.ones(N_CODES, np.bool_)
+    for first, last in (*UNIFORM, SURROGATES):
+        is_listed[first : last + 1] = False
+    is_listed[[first for first, _ in UNIFORM]] = True
+    codes = np.flatnonzero(is_listed)
+    return codes, string_array(list(map(chr, codes.tolist())))

@@ -56,7 +56,10 @@ def parse_regex(pattern: str) -> Regex:
             f"Regex syntax error: a pattern has at most {MAX_PATTERN_CHARS} characters, got {len(pattern)}; "
             "use several conditions joined by $or"
         )
-    return _Parser(Reader(pattern)).whole()
+    reader = Reader(pattern)
+    if not pattern.isascii() and any("\ud800" <= char <= "\udfff" for char in pattern):
+        reader.refuse("a lone surrogate is no Unicode character")
+    return _Parser(reader).whole()
 
 
 class _Parser:

@@ -90,8 +90,9 @@ def build_graph(vectors: Vectors, space: Space, parameters: HnswParameters, inse
     points = Points(vectors, space, _longest(vectors) if space == "ip" else 0.0)
     index = hnswlib.Index(space=_measure(space), dim=points.dim)
     index.init_index(len(inserted), m, parameters.ef_construction, random_seed=SEED)
-    _insert(index, points, inserted, 0)
-    return _links_of(index, points, inserted)
+    order = _shuffled(inserted)
+    _insert(index, points, order, 0)
+    return _links_of(index, points, order)
 
 
 def grown_graph(
@@ -109,8 +110,9 @@ def grown_graph(
 
     points = Points(vectors, space, graph.radius)  # longer new vectors are cut short: they are still near the pole
     index = hnswlib.Index(params=_state(graph, points, parameters, inserted[:n_known], len(inserted)))
-    _insert(index, points, inserted, n_known)
-    return _links_of(index, points, inserted)
+    order = np.concatenate([inserted[:n_known], _shuffled(inserted[n_known:])])
+    _insert(index, points, order, n_known)
+    return _links_of(index, points, order)
 
 
 def _measure(space: Space) -> Literal["l2", "ip"]:
@@ -122,24 +124,32 @@ def _longest(vectors: Vectors) -> float:
     return max(float(norms_of(vectors[block]).max()) for block in row_blocks(len(vectors), vectors.shape[1]))
 
 
-def _insert(index: Any, points: Points, inserted: Rows, first: int) -> None:
-    for block in row_blocks(len(inserted) - first, points.dim):
+def _shuffled(rows: Rows) -> Rows:
+    """Return rows in the order of insertion: rows that come sorted by what they are about give a graph in pieces."""
+    return rows[np.random.default_rng(SEED).permutation(len(rows))]
+
+
+def _insert(index: Any, points: Points, order: Rows, first: int) -> None:
+    for block in row_blocks(len(order) - first, points.dim):
         numbers = np.arange(block.start + first, block.stop + first)
-        index.add_items(points.at(inserted[numbers]), numbers, num_threads=1)
+        index.add_items(points.at(order[numbers]), numbers, num_threads=1)
 
 
-def _links_of(index: Any, points: Points, inserted: Rows) -> HnswGraph:
-    """Copy the links out of hnswlib's state; its numbers count the inserted rows in ascending order."""
+def _links_of(index: Any, points: Points, order: Rows) -> HnswGraph:
+    """Copy the links out of hnswlib's state, whose node i is the row `order[i]`."""
     state: dict[str, Any] = index.__getstate__()[0]
     n, width, m = state["cur_element_count"], state["max_M0"], state["max_M"]
     elements = state["data_level0"].reshape(n, state["size_data_per_element"])
     links = np.full((points.n, width), -1, np.int32)
-    links[inserted] = _renamed(_unpacked(elements[:, state["offset_level0"] : state["offset_data"]], width), inserted)
-    upper_links = _unpacked(state["link_lists"].reshape(-1, state["size_links_per_element"]), m)
+    links[order] = _renamed(_unpacked(elements[:, state["offset_level0"] : state["offset_data"]], width), order)
+    node_levels = state["element_levels"][:n].astype(np.int64)
     levels = np.zeros(points.n, np.int32)
-    levels[inserted] = state["element_levels"][:n]
-    entry = int(inserted[state["enterpoint_node"]])
-    return HnswGraph(links, _renamed(upper_links, inserted), levels, entry, points.radius)
+    levels[order] = node_levels
+    # hnswlib lists the upper layers node by node: the row that owns each, then sorted by row (stable: layers ascend)
+    owners = np.repeat(order, node_levels)
+    upper_links = _unpacked(state["link_lists"].reshape(-1, state["size_links_per_element"]), m)
+    upper_links = _renamed(upper_links[np.argsort(owners, kind="stable")], order)
+    return HnswGraph(links, upper_links, levels, int(order[state["enterpoint_node"]]), points.radius)
 
 
 def _renamed(links: Links, names: NDArray[np.signedinteger]) -> Links:

@@ -32,6 +32,8 @@ MIXED = Dataset(
     ),
 )
 NEAREST = {"$knn": {"query": [1.0], "limit": 10}}
+# p and q are NaN, then s < t < u.
+SOME_NAN = {"rank": {"$log": {"$sub": {"left": NEAREST, "right": {"$val": 0.25}}}}}
 
 
 def _page(name: str, data: Dataset, search: dict[str, Any], ids: str, **more: Any) -> SearchVector:
@@ -67,6 +69,9 @@ PAGES: tuple[SearchVector, ...] = (
     _groups("classes in reverse", ["nothing"], "$max_k", ["v"], 3, "bfh", data=MIXED),
     _groups("a tuple of keys", ["nothing"], "$max_k", ["t", "v"], 3, "acg", data=MIXED),
     _groups("ties keep the order of the ranking", ["nothing"], "$max_k", ["t"], 2, "ag", data=MIXED),
+    _groups("NaN is last of the least", ["nothing"], "$min_k", ["#score"], 4, "stup", search=SOME_NAN),
+    _groups("NaN is last of the greatest too", ["nothing"], "$max_k", ["#score"], 4, "stup", search=SOME_NAN),
+    _groups("the greatest score is a number", ["nothing"], "$max_k", ["#score"], 1, "u", search=SOME_NAN),
     _page(
         "groups without a rank",
         SCORED,
@@ -160,6 +165,14 @@ PAGES: tuple[SearchVector, ...] = (
         "utsqp",
         ours=True,
     ),
+    _page(
+        "order by score, down, NaN last",
+        SCORED,
+        {**SOME_NAN, "order_by": {"keys": [{"key": "#score", "descending": True}]}},
+        "utspq",
+        ours=True,
+    ),
+    _page("order by score, NaN last", SCORED, {**SOME_NAN, "order_by": {"keys": ["#score"]}}, "stupq", ours=True),
     _page("classes of values", MIXED, {"order_by": {"keys": ["v"]}}, "cgadbfhe", ours=True),
     _page(
         "classes of values down",

@@ -25,7 +25,9 @@ def by_row(found):
 
 def test_both_versions_agree_to_the_last_bit():
     for seed in range(5):
-        assert by_row(posting.weighted_sums(*lists(seed=seed))) == by_row(posting_numba.weighted_sums(*lists(seed=seed)))
+        assert by_row(posting.weighted_sums(*lists(seed=seed))) == by_row(
+            posting_numba.weighted_sums(*lists(seed=seed))
+        )
 
 
 @BOTH

@@ -106,6 +106,12 @@ def test_a_stored_zero_shares_its_dimension_and_an_empty_vector_shares_none() ->
     assert scores(collection, Knn(SparseVector([], []), key="sp")) == {}
 
 
+def test_stored_sparse_values_count_as_float32_and_those_of_the_query_as_float64() -> None:
+    collection = sparse(False, SparseVector([1], [2.0**24 + 1]), SparseVector([2], [2.0**-24]))
+    query = SparseVector([1, 2], [1.0, 2.0**48 + 2.0**24])
+    assert scores(collection, Knn(query, key="sp")) == {"d0": 1 - 2.0**24, "d1": -(2.0**24)}
+
+
 def test_the_idf_of_a_dimension_counts_all_live_records() -> None:
     collection = sparse(True, SparseVector([1], [1.0]), SparseVector([1, 2], [1.0, 1.0]), None, None)
     found = scores(collection, Knn(SparseVector([1, 2], [1.0, 2.0]), key="sp"), {"#id": "d1"})
@@ -178,9 +184,9 @@ def test_an_int_field_is_taken_as_float64() -> None:
 
 
 def test_an_int_default_is_taken_as_float64() -> None:
-    collection = dense("l2", [0.0], [1.0])
-    rank = Knn([0.0], limit=1, default=2**53 + 1) + Knn([1.0], limit=1, default=-(2**53))
-    assert scores(collection, rank) == {"d1": 2.0**53, "d0": -(2.0**53)}
+    collection = dense("l2", [0.0], [4.0], [8.0])
+    defaults = Knn([0.0], limit=1, default=2**53 + 1) - Knn([4.0], limit=1, default=2**53)
+    assert scores(collection, defaults - Knn([8.0], limit=1)) == {"d2": 0.0}
 
 
 def test_clauses_and_their_search_mean_the_same() -> None:

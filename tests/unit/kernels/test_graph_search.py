@@ -1,0 +1,134 @@
+"""The compiled graph search against the reference, on whole numbers so that distances are exact and ties occur."""
+
+import numpy as np
+import pytest
+
+from chroma_search.kernels import graph_search, graph_search_numba
+from chroma_search.kernels.frozen import frozen
+from chroma_search.kernels.graph_search import COSINE, IP, L2, Graph
+
+BOTH = pytest.mark.parametrize("kernels", [graph_search, graph_search_numba], ids=["numpy", "numba"])
+
+
+def random_graph(n=400, dim=6, width=8, seed=0):
+    """Each row is linked to some of its nearest rows and to random ones; a tenth has an upper layer."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-8, 9, (n, dim)).astype(np.float32)
+    links = np.full((n, width), -1, np.int32)
+    for row in range(n):
+        nearest = np.argsort(((vectors - vectors[row]) ** 2).sum(1), kind="stable")[1 : rng.integers(2, width)]
+        chosen = [int(each) for each in dict.fromkeys([*nearest.tolist(), int(rng.integers(n))]) if each != row]
+        links[row, : len(chosen)] = chosen
+    levels = np.zeros(n, np.int32)
+    levels[::10] = 1
+    upper = np.full((int(levels.sum()), width // 2), -1, np.int32)
+    for at in range(len(upper)):
+        upper[at, :3] = np.sort(rng.choice(len(upper), 3, replace=False)) * 10
+    start = (np.cumsum(levels) - levels).astype(np.int32)
+    inverse = np.ones(n, np.float32)
+    return Graph(frozen(vectors), frozen(inverse), frozen(links), frozen(upper), frozen(start))
+
+
+def marks(graph):
+    return np.zeros(len(graph.vectors), np.uint8)
+
+
+def as_lists(found):
+    return found.rows.tolist(), found.distances.tolist(), found.n_measured
+
+
+@pytest.mark.parametrize("space", [L2, COSINE, IP])
+def test_both_versions_walk_the_same_way(space):
+    for seed in range(4):
+        graph, rng = random_graph(seed=seed), np.random.default_rng(seed)
+        for _ in range(10):
+            query = rng.integers(-8, 9, 6).astype(np.float32)
+            entry = int(rng.integers(40)) * 10
+            down = graph_search.descend(graph, query, space, entry, 1)
+            assert down == graph_search_numba.descend(graph, query, space, entry, 1)
+            starts = np.array([down[0], *rng.choice(400, 5), down[0]])
+            for width in (1, 10, 400):
+                plain = [
+                    as_lists(kernels.search(graph, query, space, starts, width, marks(graph), 3))
+                    for kernels in (graph_search, graph_search_numba)
+                ]
+                assert plain[0] == plain[1]
+            for share in (0.02, 0.3, 0.9):
+                bits = rng.random(400) < share
+                around = graph_search.share_around(graph.links, bits, down[0])
+                assert around == graph_search_numba.share_around(graph.links, bits, down[0])
+                for width, degree, budget in ((5, 4, 1), (20, 8, 32), (400, 16, 300)):
+                    masked = [
+                        as_lists(
+                            kernels.masked_search(
+                                graph, query, space, bits, starts, width, degree, budget, marks(graph), 3
+                            )
+                        )
+                        for kernels in (graph_search, graph_search_numba)
+                    ]
+                    assert masked[0] == masked[1]
+
+
+@BOTH
+def test_a_wide_beam_finds_all_rows_that_can_be_reached_nearest_first(kernels):
+    graph = random_graph()
+    query = np.zeros(6, np.float32)
+    found = kernels.search(graph, query, L2, np.arange(400), 400, marks(graph), 1)
+    assert sorted(found.rows.tolist()) == list(range(400))
+    assert (np.diff(found.distances) >= 0).all()
+    assert found.distances.tolist() == (graph.vectors[found.rows] ** 2).sum(1).tolist()
+    assert found.n_measured == 400
+
+
+@BOTH
+def test_a_masked_search_returns_allowed_rows_only(kernels):
+    graph, bits = random_graph(), np.zeros(400, np.bool_)
+    bits[::7] = True
+    found = kernels.masked_search(
+        graph, np.zeros(6, np.float32), L2, bits, np.array([1, 2]), 400, 8, 400, marks(graph), 1
+    )
+    assert bits[found.rows].all()
+    assert len(found.rows) >= 50  # nearly all 58 can be reached through hidden rows
+
+
+@BOTH
+def test_hidden_rows_are_passed_up_to_the_budget(kernels):
+    # a chain 0 - 1 - 2 - ... - 9: only the ends are allowed
+    links = np.full((10, 2), -1, np.int32)
+    links[:, 0] = np.arange(10) - 1
+    links[:-1, 1] = np.arange(1, 10)
+    links[0, 0] = 1
+    links[0, 1] = -1
+    vectors = np.arange(10, dtype=np.float32)[:, None]
+    graph = Graph(
+        frozen(vectors),
+        frozen(np.empty(0, np.float32)),
+        frozen(links),
+        frozen(np.empty((0, 1), np.int32)),
+        frozen(np.zeros(10, np.int32)),
+    )
+    bits = np.zeros(10, np.bool_)
+    bits[[0, 9]] = True
+    for budget, reached in ((7, [0]), (8, [0, 9])):
+        found = kernels.masked_search(
+            graph, np.zeros(1, np.float32), L2, bits, np.array([0]), 5, 4, budget, np.zeros(10, np.uint8), 1
+        )
+        assert found.rows.tolist() == reached
+        assert found.n_measured == len(reached)
+
+
+@BOTH
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_query_without_distances_still_ends_and_fills_the_beam(kernels, value):
+    graph = random_graph()
+    query = np.full(6, value, np.float32)
+    found = kernels.search(graph, query, L2, np.array([0]), 20, marks(graph), 1)
+    assert len(np.unique(found.rows)) == len(found.rows) == 20
+    masked = kernels.masked_search(graph, query, L2, np.ones(400, np.bool_), np.array([0]), 20, 8, 32, marks(graph), 1)
+    assert len(np.unique(masked.rows)) == len(masked.rows) == 20
+
+
+@BOTH
+def test_a_row_without_neighbours_counts_as_surrounded_by_allowed_rows(kernels):
+    links = np.full((1, 4), -1, np.int32)
+    assert kernels.share_around(links, np.zeros(1, np.bool_), 0) == 1.0
