@@ -141,7 +141,7 @@ def show_where(where: Where, *, mark_ranges: bool = False) -> str:
     if isinstance(where, Range):
         text = print_where(And(where.tests))
         return f"range({text})" if mark_ranges else text
-    return print_where(transform(where, lambda node: And(node.tests) if isinstance(node, Range) else node))
+    return print_where(transform(where, _without_ranges))
 
 
 def show_rank(rank: Rank) -> str:
@@ -151,6 +151,13 @@ def show_rank(rank: Rank) -> str:
         return Field(f"leaf{node.index}") if isinstance(node, LeafRef) else node
 
     return print_rank(transform(rank, named))
+
+
+def _without_ranges(node: Node) -> Node:
+    if isinstance(node, And):  # children come first: their ranges are conjunctions by now
+        parts = [each.conditions if isinstance(each, And) else (each,) for each in node.conditions]
+        return And([condition for part in parts for condition in part])
+    return And(node.tests) if isinstance(node, Range) else node
 
 
 def _in_parentheses(where: Where) -> str:
@@ -191,7 +198,8 @@ def _leaf_facts(leaf: Rank) -> dict[str, Any]:
 
 
 def _segment_node(part: SegmentPlan, steps: Sequence[Step], verbose: bool) -> PlanNode:
-    assert part.ladder is not None
+    if part.ladder is None:
+        return PlanNode("SegmentKnn", {"segment": part.segment, "rows": part.n_rows, "why": '"no row can match"'})
     choice = part.ladder.chosen
     estimate = part.estimate
     facts: dict[str, Any] = {

@@ -30,7 +30,7 @@ class SegmentPlan:
         segment: name.
         n_rows: rows of the segment.
         estimate: rows expected to match the filter.
-        ladder: access paths of a dense leaf; None for leaves with one way only.
+        ladder: access paths of a dense leaf; None for leaves with one way only, and where no row can match.
     """
 
     segment: str
@@ -95,6 +95,9 @@ def _plan_leaf(
     request = DenseRequest(query, leaf.limit, settings.space, settings.exact, settings.force)
     planned: list[SegmentPlan] = []
     for view, part in zip(views, filters, strict=True):
+        if not part.estimate.most:
+            planned.append(part)
+            continue
         expected = max(1, part.estimate.expected)
         match = Match(view, view.live_mask, expected, plan.where is not None)
         planned.append(SegmentPlan(part.segment, part.n_rows, part.estimate, ladder_for(request, match)))

@@ -46,6 +46,7 @@ def client() -> Any:
     return chromadb.EphemeralClient(Settings(anonymized_telemetry=False))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("space", ["l2", "cosine", "ip"])
 def test_a_history_leaves_what_it_leaves_in_chromadb(client: Any, space: str) -> None:
     @settings(max_examples=15, deadline=None, derandomize=True, database=None)

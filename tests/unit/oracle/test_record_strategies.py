@@ -6,11 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import Phase, given, settings
+from hypothesis.strategies import SearchStrategy
 
 from chroma_search.model.sparse_vector import SparseVector
 from tests.oracle import OracleCollection
-from tests.property.record_strategies import DIMENSION, Operation, Write, apply, histories
+from tests.property.record_strategies import DIMENSION, Operation, Write, apply, histories, metadatas
 
 QUICK = settings(max_examples=50, deadline=None, derandomize=True, database=None)
 
@@ -57,11 +59,7 @@ def replayed(history: list[Operation]) -> dict[str, Any]:
     return {**oracle.get(), "next": oracle.next_offset, "count": oracle.count()}
 
 
-def values(found: dict[str, Any]) -> list[Any]:
-    return [value for metadata in found["metadatas"] for value in (metadata or {}).values()]
-
-
-HARD_CASES: dict[str, Callable[[dict[str, Any]], bool]] = {
+HARD_HISTORIES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "no record left": lambda found: found["count"] == 0,
     "a record that died among some that live": lambda found: 0 < found["count"] < found["next"],
     "two equal vectors": lambda found: len(set(map(str, found["embeddings"]))) < found["count"],
@@ -69,24 +67,37 @@ HARD_CASES: dict[str, Callable[[dict[str, Any]], bool]] = {
     "no text": lambda found: None in found["documents"],
     "an empty text": lambda found: "" in found["documents"],
     "no metadata": lambda found: None in found["metadatas"],
-    "an int that float64 rounds": lambda found: 2**53 + 1 in values(found),
-    "a bool": lambda found: any(value is False for value in values(found)),
-    "a bool array": lambda found: any(isinstance(value, list) and value[0] is True for value in values(found)),
-    "a string at the edge of the first plane": lambda found: "\uffff" in values(found),
-    "an empty sparse vector": lambda found: SparseVector([], []) in values(found),
-    "a stored zero": lambda found: any(isinstance(each, SparseVector) and 0.0 in each.values for each in values(found)),
     "a uri": lambda found: "file:a" in found["uris"],
+}
+HARD_VALUES: dict[str, Callable[[Any], bool]] = {
+    "none": lambda value: value is None,
+    "an int that float64 rounds": lambda value: value == 2**53 + 1,
+    "a float that is no small int": lambda value: value == 0.1,
+    "a bool": lambda value: value is False,
+    "a bool array": lambda value: isinstance(value, list) and value[0] is True,
+    "a string at the edge of the first plane": lambda value: value == "\uffff",
+    "an empty sparse vector": lambda value: value == SparseVector([], []),
+    "a stored zero": lambda value: isinstance(value, SparseVector) and 0.0 in value.values,
 }
 
 
-def test_the_hard_cases_are_drawn() -> None:
-    unseen = set(HARD_CASES)
+@pytest.mark.slow
+def test_the_hard_histories_are_drawn() -> None:
+    assert unseen(histories().map(lambda history: [replayed(history)]), HARD_HISTORIES, 150) == set()
 
-    @settings(QUICK, max_examples=250, phases=[Phase.generate])
-    @given(histories())
-    def look(history: list[Operation]) -> None:
-        found = replayed(history)
-        unseen.difference_update([name for name in unseen if HARD_CASES[name](found)])
+
+def test_the_hard_values_are_drawn() -> None:
+    assert unseen(metadatas().map(lambda metadata: metadata.values()), HARD_VALUES, 600) == set()
+
+
+def unseen(strategy: SearchStrategy[Any], cases: dict[str, Callable[[Any], bool]], n_examples: int) -> set[str]:
+    """Return the names of the cases that no drawn item meets."""
+    missing = set(cases)
+
+    @settings(QUICK, max_examples=n_examples, phases=[Phase.generate])
+    @given(strategy)
+    def look(items: Any) -> None:
+        missing.difference_update([name for name in missing if any(map(cases[name], items))])
 
     look()
-    assert not unseen
+    return missing

@@ -6,6 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_scores_do_not_depend_on_the_split_into_segments(seed: int) -> None:
     query = rng.choices([f"w{number}" for number in range(12)], k=4)
     whole = InvertedIndex.build(texts, WORDS)
     cuts = [0, *sorted(rng.sample(range(80), 3)), 80]
-    parts = [InvertedIndex.build(texts[a:b], WORDS) for a, b in zip(cuts, cuts[1:], strict=False)]
+    parts = [InvertedIndex.build(texts[a:b], WORDS) for a, b in pairwise(cuts)]
     statistics = merged_statistics(part.statistics(query, None) for part in parts)
     assert statistics == whole.statistics(query, None)
     assert merged_frequencies(part.vocabulary_frequencies(None) for part in parts) == whole.vocabulary_frequencies(None)

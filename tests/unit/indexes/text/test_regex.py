@@ -33,12 +33,12 @@ def test_every_answer_equals_the_stored_one_of_chroma() -> None:
         if int(bits, 2) != int(answer, 16):
             wrong.append(pattern)
     assert wrong == []
-    assert len(CHROMA["answers"]) > 500
+    assert len(CHROMA["answers"]) > 150
 
 
 @pytest.mark.parametrize("pattern", CHROMA["refused"])
 def test_what_chroma_refuses_is_refused(pattern: str) -> None:
-    with pytest.raises(InvalidArgumentError, match="^Regex syntax error"):
+    with pytest.raises(InvalidArgumentError, match=r"^Regex syntax error"):
         check_regex(pattern)
 
 
@@ -83,6 +83,9 @@ def test_what_chroma_refuses_is_refused(pattern: str) -> None:
         (r"^\p{sc!=Greek}$", ["a"], ["α"]),
         (r"[]-]x", ["]x", "-x"], ["x"]),
         (r"[a&&b]|c", ["c"], ["a", "b"]),
+        (r"[\P{L}&&[\x{50000}-\x{50010}]]", ["\U00050005"], ["\U00050011", "a"]),
+        (r"[^\D\x{40000}]|[\W--\x{F0000}-\x{FFFFD}]", ["7", "\U00040000", "\U00100000"], ["\U000f0000", "a"]),
+        (r"(?i)[\W--[^\x{100000}-\x{100001}]]", ["\U00100001"], ["\U00100002", "k"]),
     ],
 )
 def test_what_a_pattern_finds(pattern: str, hits: list[str], misses: list[str]) -> None:
@@ -113,7 +116,7 @@ def test_what_a_pattern_finds(pattern: str, hits: list[str], misses: list[str]) 
         ("[z-a]", "ascends"),
         (r"[a-\d]", "range"),
         (r"\p{Klingon}", "script"),
-        (r"\p{Alphabetic}", "general categor"),
+        (r"\p{Alphabetic}", "general categories"),
         (r"\p{}", "not known"),
         (r"\xZZ", "hexadecimal"),
         ("(?i-)a", "flag"),
@@ -190,7 +193,7 @@ def test_required_literals(pattern: str, literals: tuple[str, ...]) -> None:
 
 
 def test_every_match_contains_the_required_literals() -> None:
-    for pattern in CHROMA["answers"]:
+    for pattern in list(CHROMA["answers"])[::3]:
         compiled = compile_regex(pattern)
         for text, hit in zip(DOCUMENTS, compiled.matches(DOCUMENTS).tolist(), strict=True):
             assert not hit or all(each in text for each in compiled.literals), (pattern, text)
@@ -198,7 +201,7 @@ def test_every_match_contains_the_required_literals() -> None:
 
 def test_the_automaton_agrees_with_re2_where_both_can_answer() -> None:
     texts = [text for text in DOCUMENTS if text.isascii()] + [text for text in DOCUMENTS if not text.isascii()]
-    for pattern in list(CHROMA["answers"])[::9]:
+    for pattern in list(CHROMA["answers"])[::4]:
         compiled = compile_regex(pattern)
         automaton = Automaton(parse_regex(pattern))
         for text, hit in zip(texts, compiled.matches(texts).tolist(), strict=True):
@@ -232,14 +235,14 @@ def test_the_automaton_agrees_with_python_on_word_boundaries(monkeypatch: pytest
 def test_the_pattern_for_ascii_texts_agrees_with_the_one_for_all() -> None:
     texts = [text for text in DOCUMENTS if text.isascii()]
     n_compared = 0
-    for pattern in list(CHROMA["answers"])[::5]:
+    for pattern in list(CHROMA["answers"])[::2]:
         compiled = compile_regex(pattern)
         if compiled.automaton is None:
             from_ascii = re2_pattern(parse_regex(pattern), for_ascii=True)
             hits = compile_regex(pattern).matches(texts)
             assert np.array_equal(hits, _re2(texts, from_ascii)), pattern
             n_compared += 1
-    assert n_compared > 50
+    assert n_compared > 30
 
 
 def _re2(texts: list[str], pattern: str) -> np.ndarray:

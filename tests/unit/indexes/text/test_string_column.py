@@ -164,7 +164,7 @@ def test_threads_share_a_column(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_mistake_in_the_test_is_refused() -> None:
     column = StringColumn(["a"])
-    with pytest.raises(InvalidArgumentError, match="^Regex syntax error"):
+    with pytest.raises(InvalidArgumentError, match=r"^Regex syntax error"):
         column.test(StringTest("regex", "("))
     with pytest.raises(InvalidArgumentError, match=r"\(\?i\)"):
         column.test(StringTest("regex", "a", ignore_case=True))

@@ -101,7 +101,7 @@ def test_a_nan_query_takes_the_first_rows():
 def test_blocks_do_not_change_what_is_found(space, monkeypatch):
     rng = np.random.default_rng(5)
     vectors = rng.normal(size=(900, 12)).astype(np.float32)
-    vectors[[5, 700]] = np.nan, 3e38
+    vectors[5], vectors[700] = np.nan, 3e38
     queries = rng.normal(size=(12, 12)).astype(np.float32)
     whole = [set(one.rows.tolist()) for one in scan_batch(scanned(vectors, space), queries, 7, None)]
     monkeypatch.setattr("chroma_search.kernels.blocks.row_blocks.__defaults__", (240,))

@@ -11,5 +11,5 @@ def test_each_kind_carries_its_own_name():
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones():
-    with pytest.raises(InvalidConfigError, match="'ivf'.*flat.*hnsw.*spann"):
+    with pytest.raises(InvalidConfigError, match=r"'ivf'.*flat.*hnsw.*spann"):
         vector_index("ivf")

@@ -96,7 +96,7 @@ def test_lists_are_read_on_until_k_rows_are_met():
 def test_a_filter_far_from_the_query_is_found_because_other_lists_are_dropped_first():
     rng = np.random.default_rng(4)
     vectors = np.concatenate([rng.normal(size=(3600, DIM)), rng.normal(size=(400, DIM)) + 6]).astype(np.float32)
-    index = SpannIndex.build(vectors, "l2", {"search_nprobe": 8})
+    index = SpannIndex.build(vectors, "l2", {"search_nprobe": 12})
     mask = Mask.of_rows(4000, np.arange(3600, 4000))
     queries = normal(30, 5)
     assert recall(index, vectors, queries, 10, mask, MASKED_LISTS) > 0.9
