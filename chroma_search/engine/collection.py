@@ -21,7 +21,7 @@ from chroma_search.engine.explaining import explain
 from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
 from chroma_search.engine.writing import RecordStore
-from chroma_search.errors import DimensionMismatchError
+from chroma_search.errors import DimensionMismatchError, InvalidRankError
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex
 from chroma_search.model.sparse_vector import SparseVector
@@ -244,7 +244,12 @@ class CollectionEngine:
         if clauses.rank is None or snapshot.dimension is None:
             return
         for node in walk(clauses.rank):
-            if isinstance(node, Knn) and not isinstance(node.query, SparseVector):
+            if isinstance(node, Knn) and not isinstance(node.query, (SparseVector, dict)):
+                if node.key != "#embedding":
+                    raise InvalidRankError(
+                        f"a dense query searches #embedding, key {node.key!r} holds none: leave key= out, "
+                        "or pass a SparseVector"
+                    )
                 self._check_dimension(len(node.dense()), snapshot.dimension)
 
     def _check_dimension(self, got: int, expected: int) -> None:

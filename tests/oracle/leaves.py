@@ -47,7 +47,7 @@ def distance(space: str, query: list[float], vector: list[float]) -> float:
         return to_float32(add_up((a - b) * (a - b) for a, b in zip(query, vector, strict=True)))
     dot = add_up(a * b for a, b in zip(query, vector, strict=True))
     if space == "cosine":
-        scale = math.sqrt(add_up(b * b for b in vector)) * math.sqrt(add_up(a * a for a in query))
+        scale = math.sqrt(add_up(b * b for b in vector) * add_up(a * a for a in query))
         dot = dot / scale if scale != 0 else 0.0
     return to_float32(1.0 - dot)
 

@@ -151,7 +151,7 @@ def same_neighbours(a: Any, b: Any, vector: tuple[float, ...], n_results: int, q
 @pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_the_same_history_gives_the_same_answers(ours: Any, theirs: Any, space: str) -> None:
-    @settings(max_examples=40)
+    @settings(max_examples=settings.default.max_examples * 2 // 5)  # 40; the profile explore takes 800
     @given(histories(upstream=True), st.lists(questions(), min_size=1, max_size=4), embeddings(), st.integers(1, 4))
     def check(history: list[Operation], asked: list[dict[str, Any]], vector: tuple[float, ...], most: int) -> None:
         name = f"c{uuid.uuid4().hex}"
@@ -170,8 +170,7 @@ def test_the_same_history_gives_the_same_answers(ours: Any, theirs: Any, space: 
             if held:
                 same_neighbours(a, b, vector, most, {**filters, "ids": held[:2]})
         finally:
-            ours.delete_collection(name)
-            theirs.delete_collection(name)
+            ours.delete_collection(name)  # not theirs: chromadb would show its arrays again in the next collection
 
     check()
 
