@@ -81,6 +81,8 @@ def name_of(key: Named | str) -> str:
 
 def tagged(value: Any) -> Any:
     """Return a hashable stand-in that tells 1, 1.0 and True apart, 0.0 and -0.0 as well, and equals itself for NaN."""
+    if isinstance(value, Node):
+        return value  # to hash it here, and again as part of its parent, would take time exponential in the depth
     if isinstance(value, (tuple, list)):
         return tuple(map(tagged, value))
     if isinstance(value, (bool, int)):

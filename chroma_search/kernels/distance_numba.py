@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.jit import compiled_sums
+from chroma_search.kernels.prefetch_numba import prefetch_row
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
@@ -67,6 +68,8 @@ def _l2_all(vectors: Floats, query: Floats) -> Floats:
 def _l2_rows(vectors: Floats, rows: Rows, query: Floats) -> Floats:
     out = np.empty(rows.shape[0], np.float32)
     for i in range(rows.shape[0]):
+        if i + 1 < rows.shape[0]:
+            prefetch_row(vectors, rows[i + 1])
         out[i] = l2_one(vectors, rows[i], query)
     return out
 
@@ -83,5 +86,7 @@ def _dot_all(vectors: Floats, query: Floats) -> Floats:
 def _dot_rows(vectors: Floats, rows: Rows, query: Floats) -> Floats:
     out = np.empty(rows.shape[0], np.float32)
     for i in range(rows.shape[0]):
+        if i + 1 < rows.shape[0]:
+            prefetch_row(vectors, rows[i + 1])
         out[i] = dot_one(vectors, rows[i], query)
     return out

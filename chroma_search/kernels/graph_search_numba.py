@@ -12,6 +12,7 @@ from chroma_search.kernels.distance_numba import dot_one, l2_one
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import COSINE, L2, Bits, Floats, Found, Graph, Links, Marks, Rows
 from chroma_search.kernels.jit import compiled
+from chroma_search.kernels.prefetch_numba import prefetch_row
 
 
 def descend(graph: Graph, query: Floats, space: int, entry: int, n_layers: int) -> tuple[int, int]:
@@ -120,37 +121,68 @@ def _insert(distances: Floats, rows: Rows, is_done: Bits, size: int, distance: n
 
 
 @compiled
+def _take(
+    graph: Graph,
+    query: Floats,
+    space: int,
+    distances: Floats,
+    rows: Rows,
+    is_done: Bits,
+    size: int,
+    new: Rows,
+    n_new: int,
+) -> tuple[int, int]:
+    """Measure `new[:n_new]` into the beam; return the lowest place that changed (or the width) and the new size."""
+    lowest = len(rows)
+    for i in range(n_new):
+        if i + 1 < n_new:
+            prefetch_row(graph.vectors, new[i + 1])
+        distance = _distance(graph, query, space, new[i])
+        place, size = _insert(distances, rows, is_done, size, distance, new[i])
+        lowest = min(lowest, place)
+    return lowest, size
+
+
+@compiled
+def _unmarked(starts: Rows, new: Rows, marks: Marks, mark: int) -> int:
+    """Copy the starts, each once, to `new`; return how many there are."""
+    n_new = 0
+    for row in starts:
+        if marks[row] != mark:
+            marks[row] = mark
+            new[n_new] = row
+            n_new += 1
+    return n_new
+
+
+@compiled
 def _search(
     graph: Graph, query: Floats, space: int, starts: Rows, width: int, marks: Marks, mark: int
 ) -> tuple[Rows, Floats, int]:
     distances = np.empty(width, np.float32)
     rows = np.empty(width, np.int64)
     is_done = np.empty(width, np.bool_)
-    size = 0
-    n_measured = 0
-    for row in starts:
-        if marks[row] != mark:
-            marks[row] = mark
-            n_measured += 1
-            _, size = _insert(distances, rows, is_done, size, _distance(graph, query, space, row), row)
-    at = 0
+    new = np.empty(max(len(starts), graph.links.shape[1]), np.int64)
+    n_new = n_measured = _unmarked(starts, new, marks, mark)
+    at, size = _take(graph, query, space, distances, rows, is_done, 0, new, n_new)
     while at < size:
         if is_done[at]:
             at += 1
             continue
         is_done[at] = True
         center = rows[at]
-        lowest = at + 1
+        n_new = 0
         for j in range(graph.links.shape[1]):
             row = graph.links[center, j]
             if row < 0:
                 break
             if marks[row] != mark:
                 marks[row] = mark
-                n_measured += 1
-                place, size = _insert(distances, rows, is_done, size, _distance(graph, query, space, row), row)
-                lowest = min(lowest, place)
-        at = lowest
+                new[n_new] = row
+                n_new += 1
+        n_measured += n_new
+        lowest, size = _take(graph, query, space, distances, rows, is_done, size, new, n_new)
+        at = min(at + 1, lowest)
     return rows[:size], distances[:size], n_measured
 
 
@@ -170,16 +202,10 @@ def _masked_search(
     distances = np.empty(width, np.float32)
     rows = np.empty(width, np.int64)
     is_done = np.empty(width, np.bool_)
-    new = np.empty(degree + graph.links.shape[1], np.int64)
+    new = np.empty(max(len(starts), degree + graph.links.shape[1]), np.int64)
     queue = np.empty(budget + 1, np.int64)
-    size = 0
-    n_measured = 0
-    for row in starts:
-        if marks[row] != mark:
-            marks[row] = mark
-            n_measured += 1
-            _, size = _insert(distances, rows, is_done, size, _distance(graph, query, space, row), row)
-    at = 0
+    n_new = n_measured = _unmarked(starts, new, marks, mark)
+    at, size = _take(graph, query, space, distances, rows, is_done, 0, new, n_new)
     while at < size:
         if is_done[at]:
             at += 1
@@ -207,13 +233,9 @@ def _masked_search(
                     marks[row] = mark
                     queue[n_queued] = row
                     n_queued += 1
-        lowest = at + 1
-        for i in range(n_new):
-            row = new[i]
-            n_measured += 1
-            place, size = _insert(distances, rows, is_done, size, _distance(graph, query, space, row), row)
-            lowest = min(lowest, place)
-        at = lowest
+        n_measured += n_new
+        lowest, size = _take(graph, query, space, distances, rows, is_done, size, new, n_new)
+        at = min(at + 1, lowest)
     n_kept = 0
     for i in range(size):
         if bits[rows[i]]:

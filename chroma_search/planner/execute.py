@@ -127,7 +127,7 @@ class Execution:
         """Return the k nearest records per query among those that pass: what `query()` asks."""
         settings = self._settings
         request = DenseRequest(queries, k, settings.space, settings.exact, settings.force)
-        return [Answer(found, self.locate(found.offset_ids)) for found in nearest(request, self.matches(where, ids))]
+        return [Answer(found, self.place(found)) for found in nearest(request, self.matches(where, ids))]
 
     def matches(self, where: Where | None, ids: Sequence[str] | None = None) -> list[Match]:
         """Return which rows of each segment pass the filter and, if given, are among the ids."""
@@ -156,6 +156,12 @@ class Execution:
     def locate(self, offset_ids: NDArray[np.int64]) -> Places:
         """Return where records lie."""
         return locate(offset_ids, self._views)
+
+    def place(self, ranked: Ranked) -> Places:
+        """Return where ranked records lie: as their operator said, or looked up."""
+        if ranked.places is None:
+            return self.locate(ranked.offset_ids)
+        return Places(self._views, ranked.places[:, 0], ranked.places[:, 1])
 
     def _run_dense(
         self, plans: Sequence[LogicalPlan], marks: Sequence[RunTrace], *, with_steps: bool
@@ -204,13 +210,13 @@ class Execution:
         mark.fold_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
         if plan.group_by.is_active:
-            ranked = keep_best_of_groups(ranked, self.locate(ranked.offset_ids).metadatas(), plan.group_by)
+            ranked = keep_best_of_groups(ranked, self.place(ranked).metadatas(), plan.group_by)
             mark.n_grouped = len(ranked)
         if plan.order_by.keys:
-            places = self.locate(ranked.offset_ids)
+            places = self.place(ranked)
             ranked = order_by_fields(ranked, places.ids(), places.metadatas(), plan.order_by)
         page = _cut(ranked, plan.limit)
-        answer = Answer(page, self.locate(page.offset_ids))
+        answer = Answer(page, self.place(page))
         mark.n_returned = len(page)
         mark.page_ms = (time.perf_counter() - started) * 1000
         return answer
@@ -228,7 +234,7 @@ class Execution:
 
         domains = [_domain(leaf, ranked) for leaf, ranked in zip(plan.leaves, leaves, strict=True)]
         found = evaluate(plan.rank, RankInputs(domains, lambda: self.passing(where), passing_and))
-        return best(found.support, found.values)
+        return best(Ranked(found.support, found.values))
 
 
 def without_page(plan: LogicalPlan) -> LogicalPlan:
@@ -237,7 +243,7 @@ def without_page(plan: LogicalPlan) -> LogicalPlan:
 
 
 def _as_positions(ranked: Ranked) -> Ranked:
-    return Ranked(ranked.offset_ids, np.arange(len(ranked), dtype=np.float64))
+    return ranked.scored(np.arange(len(ranked), dtype=np.float64))
 
 
 def _domain(leaf: Rank, ranked: Ranked) -> Domain:
@@ -248,4 +254,4 @@ def _domain(leaf: Rank, ranked: Ranked) -> Domain:
 
 def _cut(ranked: Ranked, limit: Limit) -> Ranked:
     end = None if limit.limit is None else limit.offset + limit.limit
-    return Ranked(ranked.offset_ids[limit.offset : end], ranked.scores[limit.offset : end])
+    return ranked.picked(slice(limit.offset, end))

@@ -85,7 +85,7 @@ def lists_of_one_class(*, upstream: bool = False) -> SearchStrategy[tuple[Any, .
     return st.one_of(st.lists(kind, min_size=1, max_size=4) for kind in kinds).map(tuple)
 
 
-def tests(keys: SearchStrategy[str], *, upstream: bool = False) -> SearchStrategy[Where]:
+def conditions(keys: SearchStrategy[str], *, upstream: bool = False) -> SearchStrategy[Where]:
     """Give one condition on one key."""
     made = [
         st.builds(dsl.Eq, keys, scalars()),
@@ -118,7 +118,7 @@ def wheres(keys: tuple[str, ...] | None = None, *, upstream: bool = False) -> Se
         made = st.builds(dsl.And, several) | st.builds(dsl.Or, several)
         return made if upstream else made | st.builds(dsl.Not, inner)
 
-    return st.recursive(tests(fields, upstream=upstream), combined, max_leaves=6)
+    return st.recursive(conditions(fields, upstream=upstream), combined, max_leaves=6)
 
 
 @cache

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from chroma_search.dsl import Bm25
 from chroma_search.indexes.base import TextStatistics
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.bm25 import mean_okapi_idf, merged_frequencies, merged_statistics
 from chroma_search.planner.operators.knn import Match
-from chroma_search.planner.operators.ranked import Ranked, best
+from chroma_search.planner.operators.ranked import Ranked, best, in_segment, joined
 from chroma_search.planner.view import SegmentReader, SegmentView
 
 
 def best_matches(leaf: Bm25, matches: Sequence[Match], views: Sequence[SegmentView], analyzer: Analyzer) -> Ranked:
     """Return the `leaf.limit` allowed records that match the query's words best; measure = -score."""
     terms = analyzer.tokens(leaf.query)
-    offsets = [np.empty(0, np.int64)]
-    measures = [np.empty(0, np.float64)]
+    parts: list[Ranked] = []
     if terms:
         statistics = collection_statistics(leaf.key, terms, views, analyzer)
         mean_idf = mean_idf_of_vocabulary(leaf.key, statistics.n_docs, views, analyzer) if leaf.idf == "okapi" else None
-        for match in matches:
+        for number, match in enumerate(matches):
             segment = match.view.segment
             if not match.n_matching or not _has_text(segment, leaf.key):
                 continue
             found = segment.postings(leaf.key, analyzer).score(
                 terms, statistics, leaf.k1, leaf.b, leaf.idf, leaf.limit, match.mask, mean_idf
             )
-            offsets.append(segment.rows.offset_ids[found.rows])
-            measures.append(found.distances)
-    return best(np.concatenate(offsets), np.concatenate(measures), leaf.limit)
+            parts.append(in_segment(number, found.rows, segment.rows.offset_ids, found.distances))
+    return best(joined(parts), leaf.limit)
 
 
 def collection_statistics(

@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 
 from chroma_search.dsl import Decay
 from chroma_search.planner.operators.knn import Match
-from chroma_search.planner.operators.ranked import Ranked, best
+from chroma_search.planner.operators.ranked import Ranked, best, in_segment, joined
 
 
 def field_values(key: str, matches: Sequence[Match]) -> Ranked:
     """Return the allowed records with a number under the key, that number as their score."""
-    offsets = [np.empty(0, np.int64)]
-    values = [np.empty(0, np.float64)]
-    for match in matches:
+    parts: list[Ranked] = []
+    for number, match in enumerate(matches):
         segment = match.view.segment
         if not match.n_matching or not segment.has_values(key):
             continue
@@ -24,14 +23,13 @@ def field_values(key: str, matches: Sequence[Match]) -> Ranked:
         if match.mask is not None:
             allowed = match.mask.test(rows)
             numbers, rows = numbers[allowed], rows[allowed]
-        offsets.append(segment.rows.offset_ids[rows])
-        values.append(numbers)
-    return best(np.concatenate(offsets), np.concatenate(values))
+        parts.append(in_segment(number, rows, segment.rows.offset_ids, numbers))
+    return best(joined(parts))
 
 
 def decayed(leaf: Decay, values: Ranked) -> Ranked:
     """Return the same records with their decay factor (formula: `dsl.leaves.Decay`)."""
-    return best(values.offset_ids, decay_factor(leaf, values.scores))
+    return best(values.scored(decay_factor(leaf, values.scores)))
 
 
 def decay_factor(leaf: Decay, numbers: NDArray[np.float64]) -> NDArray[np.float64]:

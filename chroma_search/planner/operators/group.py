@@ -48,7 +48,7 @@ def keep_best_of_groups(ranked: Ranked, metadatas: Sequence[dict[str, Any] | Non
         members.sort(key=order, reverse=descending)  # stable, also in reverse: ties stay in rank order
         kept.extend(members[: aggregate.k])
     places = np.array(sorted(kept), np.int64)
-    return Ranked(ranked.offset_ids[places], ranked.scores[places])
+    return ranked.picked(places)
 
 
 def score_key(score: float, *, descending: bool = False) -> tuple[bool, float]:

@@ -19,7 +19,7 @@ from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
 from chroma_search.model.mask import Mask
 from chroma_search.planner.choose import Choice, Ladder, choose
-from chroma_search.planner.operators.ranked import Ranked, best
+from chroma_search.planner.operators.ranked import Ranked, best, in_segment, joined
 from chroma_search.planner.view import SegmentView
 
 NEAR_TIE = 1e-5
@@ -84,17 +84,16 @@ class DenseRequest:
 def nearest(request: DenseRequest, matches: Sequence[Match], trace: list[Step] | None = None) -> list[Ranked]:
     """Return, per query, the k nearest allowed records."""
     n_queries = len(request.queries)
-    offsets: list[list[NDArray[np.int64]]] = [[] for _ in range(n_queries)]
-    distances: list[list[NDArray[np.float64]]] = [[] for _ in range(n_queries)]
-    for match in matches:
+    parts: list[list[Ranked]] = [[] for _ in range(n_queries)]
+    for number, match in enumerate(matches):
         if not match.n_matching:
             continue
         rows = match.view.segment.rows
         for at, found in enumerate(_search_segment(request, match, trace)):
             near = _near_enough(found, request.k)
-            offsets[at].append(rows.offset_ids[near])
-            distances[at].append(exact_distances(request.queries[at], rows.vectors[near], request.space))
-    return [_merged(offsets[at], distances[at], request.k) for at in range(n_queries)]
+            distances = exact_distances(request.queries[at], rows.vectors[near], request.space)
+            parts[at].append(in_segment(number, near, rows.offset_ids, distances))
+    return [best(joined(each), request.k) for each in parts]
 
 
 def ladder_for(request: DenseRequest, match: Match) -> Ladder:
@@ -141,11 +140,3 @@ def _near_enough(found: Candidates, k: int) -> NDArray[np.int64]:
     boundary = np.partition(found.distances, k - 1)[k - 1]
     slack = NEAR_TIE * (1.0 + abs(boundary))
     return found.rows[~(found.distances > boundary + slack)]
-
-
-def _merged(offsets: list[NDArray[np.int64]], distances: list[NDArray[np.float64]], k: int) -> Ranked:
-    if not offsets:
-        return Ranked(np.empty(0, np.int64), np.empty(0, np.float64))
-    if len(offsets) == 1:
-        return best(offsets[0], distances[0], k)
-    return best(np.concatenate(offsets), np.concatenate(distances), k)

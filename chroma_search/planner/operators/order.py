@@ -26,7 +26,7 @@ def order_by_fields(
         present.sort(key=lambda at, values=values: values[at], reverse=key.descending)
         places = present + missing
     order = np.array(places, np.int64)
-    return Ranked(ranked.offset_ids[order], ranked.scores[order])
+    return ranked.picked(order)
 
 
 def _value(

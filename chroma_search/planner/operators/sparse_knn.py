@@ -9,7 +9,7 @@ import numpy as np
 
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.operators.knn import Match
-from chroma_search.planner.operators.ranked import Ranked, best
+from chroma_search.planner.operators.ranked import Ranked, best, in_segment, joined
 from chroma_search.planner.view import SegmentView
 
 
@@ -27,16 +27,14 @@ def nearest_sparse(
         with_idf: scale the query by idf(t) = ln(1 + (N - n_t + 0.5) / (n_t + 0.5)).
     """
     weights = idf_weights(query, key, views) if with_idf else [float(value) for value in query.values]
-    offsets = [np.empty(0, np.int64)]
-    measures = [np.empty(0, np.float64)]
-    for match in matches:
+    parts: list[Ranked] = []
+    for number, match in enumerate(matches):
         segment = match.view.segment
         if not match.n_matching or not segment.has_values(key):
             continue
         found = segment.sparse(key).search(query.indices, weights, min(k, match.n_matching), match.mask)
-        offsets.append(segment.rows.offset_ids[found.rows])
-        measures.append(found.distances)
-    return best(np.concatenate(offsets), np.concatenate(measures), k)
+        parts.append(in_segment(number, found.rows, segment.rows.offset_ids, found.distances))
+    return best(joined(parts), k)
 
 
 def idf_weights(query: SparseVector, key: str, views: Sequence[SegmentView]) -> list[float]:
