@@ -29,6 +29,7 @@ from chroma_search.client.inputs import (
     read_records,
 )
 from chroma_search.client.metadata_input import own_metadatas
+from chroma_search.client.progress import busy
 from chroma_search.client.read_level import ReadLevel
 from chroma_search.client.system import System
 from chroma_search.dsl import Search, SearchClauses, Where
@@ -162,7 +163,8 @@ class Collection:
         with named_call("add"):
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=False)
             batch = self._batch(given, ("documents", "images", "uris"))
-        self._live().add(batch)
+        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
+            self._live().add(batch)
 
     def update(
         self,
@@ -185,7 +187,8 @@ class Collection:
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=True)
             needs_vectors = given.documents is not None or given.images is not None
             batch = self._batch(given, ("documents", "images") if needs_vectors else ())
-        self._live().update(batch)
+        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
+            self._live().update(batch)
 
     def upsert(
         self,
@@ -204,7 +207,8 @@ class Collection:
         with named_call("upsert"):
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=True)
             batch = self._batch(given, ("documents", "images"))
-        self._live().upsert(batch)
+        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
+            self._live().upsert(batch)
 
     def delete(
         self,

@@ -1,13 +1,14 @@
-"""A progress bar for the one slow part of a big write: computing its embeddings.
+"""What a terminal shows while a big write runs: how many records are embedded, then that they are being indexed.
 
-It is shown on a terminal, above `SHOWN_FROM` records, and goes away when done. Without it a batch is embedded in one
-call, as Chroma does; with it in steps, which gives the same vectors.
+Shown on a terminal only, above `SHOWN_FROM` records, and gone when done. Without it a batch is embedded in one call, as
+Chroma does; with it in steps, which gives the same vectors.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,7 +19,7 @@ STEP = 1_000
 
 def in_steps(values: list[T], title: str) -> Iterator[list[T]]:
     """Yield the values in parts, in order; as a whole when there is nobody or nothing to show."""
-    if len(values) <= SHOWN_FROM or not sys.stderr.isatty():
+    if not _is_shown(len(values)):
         yield values
         return
     from rich.console import Console  # 0.05 s, and only a terminal needs it
@@ -29,3 +30,19 @@ def in_steps(values: list[T], title: str) -> Iterator[list[T]]:
         for start in range(0, len(values), STEP):
             yield values[start : start + STEP]
             bar.update(task, completed=min(start + STEP, len(values)))
+
+
+@contextmanager
+def busy(n_records: int, title: str) -> Generator[None]:
+    """Show that something is going on; a write is one step, so there is no measure of how far it is."""
+    if not _is_shown(n_records):
+        yield
+        return
+    from rich.console import Console  # as above
+
+    with Console(stderr=True).status(title):
+        yield
+
+
+def _is_shown(n_records: int) -> bool:
+    return n_records > SHOWN_FROM and sys.stderr.isatty()

@@ -116,7 +116,11 @@ def _check_knn(node: Knn, place: Place) -> None:
         for label in sparse.labels or ():
             check_text(label, "a token of the sparse vector", place)
     elif isinstance(query, (list, tuple, np.ndarray)):
-        checked_dense(query, place.path)
+        try:
+            node.dense()  # kept by the node for the search itself
+        except InvalidRankError:
+            checked_dense(query, place.path)  # again, for an error that names the place
+            raise
     else:
         place.refuse_type("$knn query", "a text, a list of numbers, a numpy array or a SparseVector", query)
 

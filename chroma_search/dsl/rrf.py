@@ -32,7 +32,7 @@ class Rrf(Rank):
     """
 
     ranks: Sequence[Rank]
-    k: int = 60
+    k: float = 60
     weights: Sequence[float] | None = None
     normalize: bool = False
     op: ClassVar[str] = "$rrf"

@@ -86,10 +86,10 @@ class CollectionEngine:
         return self.snapshot.dimension
 
     def reconfigure(self, config: CollectionConfig) -> None:
-        """Take another configuration; index parameters hold for the segments made from now on."""
+        """Take another configuration: parameters of the search hold at once, those of building for later segments."""
         with self._lock:
             self.config = config
-            self._store.spec = IndexSpec(config.space, config.index_kind, config.index_params)
+            self._store.reconfigure(IndexSpec(config.space, config.index_kind, config.index_params))
 
     def add(self, batch: WriteBatch) -> None:
         """Insert records; ids that exist are skipped."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from chroma_search.engine.requests import WriteBatch
 from chroma_search.errors import DimensionMismatchError
 from chroma_search.planner.operators.fetch import locate
-from chroma_search.storage.compaction import SegmentNames, compact, flush, settle
+from chroma_search.storage.compaction import SegmentNames, compact, flush, reconfigured, settle
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.snapshot import SegmentState, Snapshot
@@ -73,6 +73,11 @@ class RecordStore:
     def compact(self) -> None:
         """Make one segment of all."""
         self.snapshot = compact(self.snapshot, self.spec, self._names)
+
+    def reconfigure(self, spec: IndexSpec) -> None:
+        """Take other parameters: those of the search hold at once, those of building for what is built from now on."""
+        self.snapshot = reconfigured(self.snapshot, spec)
+        self.spec = spec
 
     def _write(self, batch: WriteBatch, known: list[int], fresh: list[int]) -> None:
         parts: list[Rows] = []

@@ -86,6 +86,20 @@ class VectorIndex(Protocol):
         """
         ...
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what is worth storing beside the vectors; `from_arrays` opens it again."""
+        ...
+
+    @classmethod
+    def from_arrays(
+        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> VectorIndex:
+        """Return the index that `to_arrays` described, over the same vectors, without building it.
+
+        Of the parameters, those of the search may differ from those it was built with.
+        """
+        ...
+
     def offers(self, request: VectorRequest) -> Sequence[Offer]:
         """Return the strategies this index has for the request, each with its cost."""
         ...

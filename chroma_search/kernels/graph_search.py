@@ -9,12 +9,13 @@ walk over hidden rows goes on until `degree` allowed rows were seen or `budget` 
 selectivity 0.57 -> 0.91), and the search also starts from rows spread over the mask, because the neighbourhood of the
 entry may hold none (recall of a filter far from the query 0.12 -> 0.93).
 
-Rows come out in ascending order of estimated distance; of equal ones the row reached first stands first.
+Rows come out in ascending order of estimated distance, equal ones in ascending order of row, NaN last.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import math
+from bisect import insort
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -155,29 +156,22 @@ def _beam(
     mark: int,
     expand: Callable[[int], Links],
 ) -> Found:
-    distances: list[float] = []
-    rows: list[int] = []
-    is_done: list[bool] = []
-    new: NDArray[np.signedinteger] = starts[np.sort(np.unique(starts, return_index=True)[1])]
+    beam: list[tuple[bool, float, int]] = []  # is NaN, distance, row: ascending
+    done: set[int] = set()
+    new: NDArray[np.signedinteger] = np.unique(starts)
     marks[new] = mark
-    at = n_measured = 0
+    n_measured = 0
     while True:
         for row, distance in zip(new.tolist(), _distances(graph, query, space, new).tolist(), strict=True):
             n_measured += 1
-            if len(rows) == width and not distance < distances[-1]:
-                continue
-            place = len(rows) if np.isnan(distance) else bisect_right(distances, distance)
-            distances.insert(place, distance)
-            rows.insert(place, row)
-            is_done.insert(place, False)
-            del distances[width:], rows[width:], is_done[width:]
-            at = min(at, place)
-        while at < len(rows) and is_done[at]:
-            at += 1
-        if at == len(rows):
+            insort(beam, (math.isnan(distance), distance, row))
+            del beam[width:]
+        next_row = next((row for _, _, row in beam if row not in done), None)
+        if next_row is None:
+            rows, distances = [row for _, _, row in beam], [distance for _, distance, _ in beam]
             return Found(np.array(rows, np.int64), np.array(distances, np.float32), n_measured)
-        is_done[at] = True
-        new = expand(rows[at])
+        done.add(next_row)
+        new = expand(next_row)
 
 
 def _linked(links: Links) -> Links:

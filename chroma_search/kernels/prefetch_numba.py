@@ -42,4 +42,4 @@ def _prefetch(typing_context: Any, vectors: Any, row: Any, column: Any) -> Any:
 def prefetch_row(vectors: Any, row: int) -> None:
     """Start fetching the beginning of `vectors[row]`; `row` must be a row of the matrix."""
     for column in range(0, min(vectors.shape[1], MOST_FLOATS), LINE_FLOATS):
-        _prefetch(vectors, row, column)
+        _prefetch(vectors, row, column)  # type: ignore[call-arg]  # numba passes its typing context itself

@@ -40,6 +40,18 @@ def flush(snapshot: Snapshot, spec: IndexSpec, names: SegmentNames) -> Snapshot:
     return carry_out(Merge(n_sealed, len(snapshot.segments) - 1, seal=True), snapshot, spec, names)
 
 
+def reconfigured(snapshot: Snapshot, spec: IndexSpec) -> Snapshot:
+    """Return the snapshot with its approximate indexes reopened under other search parameters; nothing is rebuilt."""
+    states: list[SegmentState] = []
+    for state in snapshot.segments:
+        held = state.segment
+        graph = held.graph
+        if graph is not None:
+            graph = type(graph).from_arrays(held.rows.vectors, spec.space, spec.params, graph.to_arrays())
+        states.append(SegmentState(Segment(held.name, held.rows, spec, graph), state.live, state.n_live))
+    return snapshot.with_segments(states)
+
+
 class SegmentNames:
     """Gives segment names in ascending order: `0001`, `0002`, ... and `tail-1`, `tail-2`, ..."""
 

@@ -82,7 +82,7 @@ def scalars() -> SearchStrategy[Any]:
 def lists_of_one_class(*, upstream: bool = False) -> SearchStrategy[tuple[Any, ...]]:
     """Give operands of `$in`; upstream's are of one Python type."""
     kinds = (texts(), *((ints(), floats()) if upstream else (numbers(),)), st.booleans())
-    return st.one_of(st.lists(kind, min_size=1, max_size=4) for kind in kinds).map(tuple)
+    return st.one_of([st.lists(kind, min_size=1, max_size=4) for kind in kinds]).map(tuple)
 
 
 def conditions(keys: SearchStrategy[str], *, upstream: bool = False) -> SearchStrategy[Where]:

@@ -28,9 +28,9 @@ from chroma_search.errors import ChromaSearchError, InvalidArgumentError
 WORDS = (
     "WHERE RANK GROUP BY ORDER LIMIT OFFSET SELECT KEEP MIN MAX ASC DESC AND OR NOT ALL ANY IF IN CONTAINS MATCHES "
     "BETWEEN EXISTS IS MISSING SUBSTRING STARTS WITH IENDS I= TRUE false null inf nan -inf year tags area _x a.b "
-    "ſelect #score #document #nope knn bm25 rrf decay field max sqrt sparse val key= limit= k= weights= default= ( ) [ ] { } "
-    ", ; : + - * / ^ ** = == != <> < <= > >= $q $v $missing 'en' 'it''s' ' \" ` \"my key\" `b` -- 1 2.5 -3 1e9 .5 "
-    "1e999 [1,2] [] {1:2} {1:0.5,7:2} 9999999999999999999999 \n \t \x00 é 😀 \ud800"
+    "ſelect #score #document #nope knn bm25 rrf decay field max sqrt sparse val key= limit= k= weights= default= ( ) [ ] "
+    "{ } , ; : + - * / ^ ** = == != <> < <= > >= $q $v $missing 'en' 'it''s' ' \" ` \"my key\" `b` -- 1 2.5 -3 1e9 "
+    ".5 1e999 [1,2] [] {1:2} {1:0.5,7:2} 9999999999999999999999 \n \t \x00 é 😀 \ud800"
 ).split(" ")
 
 TEXTS = (
@@ -39,7 +39,7 @@ TEXTS = (
     "WHERE NOT (a IN (1, 2.5) OR b NOT IN ['x', 'y']) AND #document MATCHES '(?i)fox' AND c IS MISSING LIMIT 3",
     "RANK knn([0.1, 0.2], limit=50, default=9.5) * 0.8 - 0.2 * log(views) ^ 2 + if(year > 2020, 1, -inf)",
     "RANK rrf(knn(sparse({1: 0.5, 7: 2.0}, tokens=['a', 'b']), key=\"my key\"), knn($q), weights=[2, 1], k=10)",
-    "RANK decay(ts, origin=$v, scale=3, kind='gauss') - max(a, min(b, 2)) -- comment\n WHERE t STARTS WITH 'a' SELECT *",
+    "RANK decay(ts, origin=$v, scale=3, kind='gauss') - max(a, min(b, 2)) -- note\n WHERE t STARTS WITH 'a' SELECT *",
     "WHERE x BETWEEN 1 AND 2 AND y ISUBSTRING 'q' AND z I= 'w' AND all(a = 1, any(b = true, c = null))",
 )
 
@@ -201,8 +201,8 @@ def _deep_text(rng: random.Random) -> str:
     opening, inside, closing = rng.choice(
         (
             ("(", "a = 1", ")"), ("NOT ", "a = 1", ""), ("all(", "a = 1", ")"), ("a = 1 OR (b = 2 AND ", "c = 3", ")"),
-            ("(", "1", ")"), ("- ", "x", ""), ("-", "x", ""), ("abs(", "x", ")"), ("2 ^ ", "x", ""), ("1 - (", "x", ")"),
-            ("rrf(", "knn('a')", ")"), ("if(a = 1, ", "x", ", 2)"), ("1 + ", "x", ""), ("a - ", "x", ""),
+            ("(", "1", ")"), ("- ", "x", ""), ("-", "x", ""), ("abs(", "x", ")"), ("2 ^ ", "x", ""),
+            ("1 - (", "x", ")"), ("rrf(", "knn('a')", ")"), ("if(a = 1, ", "x", ", 2)"), ("1 + ", "x", ""), ("a - ", "x", ""),
             ("[", "1", "]"), ("{", "", "}"), ("'", "a", "'"), ('"', "a", '"'), ("--", "\n", ""), ("''", "", "'"),
             ("a IN (1, ", "2", ")"), ("[1,", "", ""), ("sum(", "x", ")"), ("max(x, ", "1", ")"), (" ", "a = 1", "\n"),
             ("9", "", ""), ("a.", "a = 1", ""), ("$", "q", ""), ("1 ", "", ""), ("knn([", "1", "])"), ("a, ", "b", ""),

@@ -36,7 +36,11 @@ UPSTREAM = {**vars(upstream_language), "Search": UpstreamSearch, "SparseVector":
 @example(SearchClauses(limit=dsl.Limit(0, 0), select=dsl.Select([""])))
 @example(SearchClauses(rank=Mul((Val(-1), Mul((Val(-1), Val(-1)))))))
 @example(SearchClauses(rank=dsl.Pow(Val(float("-inf")), -dsl.Field("inf"))))
-@example(SearchClauses(rank=Rrf([Knn([0.1], return_rank=True), Knn(np.float16([0.1])), Knn([[float("nan")]])], k=60.0)))
+@example(
+    SearchClauses(
+        rank=Rrf([Knn([0.1], return_rank=True), Knn(np.array([0.1], np.float16)), Knn([[float("nan")]])], k=60.0)
+    )
+)
 @example(SearchClauses(rank=dsl.Decay("ts", 1, 2, offset=-0.0)))
 def test_printing_then_parsing_a_search_gives_the_same_search(clauses):
     assert parse_search(print_search(clauses)) == clauses
@@ -76,7 +80,7 @@ def test_every_node_of_a_parsed_search_spans_the_text_of_its_parts(clauses):
     text = print_search(clauses)
     parsed = parse_search(text)
     for root in (parsed.where, parsed.rank):
-        stack = [] if root is None else [root]
+        stack: list[Node] = [] if root is None else [root]
         while stack:
             node = stack.pop()
             assert node.span is not None
