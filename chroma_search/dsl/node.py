@@ -21,6 +21,10 @@ MAX_NODES = 10_000
 """Most nodes in one search; lists of `$in` count as one."""
 
 
+MAX_VALUE_DEPTH = 4
+"""Deepest nesting of one value: lists of lists are queries of one row, deeper ones have no meaning."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Characters `start..end` of the text a node came from (0-based, end exclusive)."""
@@ -79,18 +83,24 @@ def name_of(key: Named | str) -> str:
     return key.name if isinstance(key, Named) else key
 
 
-def tagged(value: Any) -> Any:
-    """Return a hashable stand-in that tells 1, 1.0 and True apart, 0.0 and -0.0 as well, and equals itself for NaN."""
+def tagged(value: Any, depth: int = 0) -> Any:
+    """Return a hashable stand-in that tells 1, 1.0 and True apart, 0.0 and -0.0 as well, and equals itself for NaN.
+
+    Raises:
+        InvalidArgumentError: lists in lists in lists ...; no value of a search is like that.
+    """
     if isinstance(value, Node):
         return value  # to hash it here, and again as part of its parent, would take time exponential in the depth
+    if depth > MAX_VALUE_DEPTH:
+        raise InvalidArgumentError(f"a value of a search is nested more than {MAX_VALUE_DEPTH} levels deep")
     if isinstance(value, (tuple, list)):
-        return tuple(map(tagged, value))
+        return tuple(tagged(each, depth + 1) for each in value)
     if isinstance(value, (bool, int)):
         return ("bool" if isinstance(value, bool) else "int", value)
     if isinstance(value, float):
         return ("float", float.hex(value))
     if isinstance(value, dict):
-        return tuple((key, tagged(each)) for key, each in value.items())
+        return tuple((key, tagged(each, depth + 1)) for key, each in value.items())
     try:
         hash(value)
     except TypeError:

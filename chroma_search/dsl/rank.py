@@ -389,7 +389,7 @@ def decode_fields(body: Any, op: str, types: dict[str, Any], required: Sequence[
     if not isinstance(body, dict):
         raise WrongTypeError(f"{op} requires a dict, got {type(body).__name__} (at {path})")
     for name in required:
-        if name not in body:
+        if body.get(name) is None:
             raise InvalidRankError(f"{op} requires '{name}' field", path=path)
     unknown = [str(name) for name in body if name not in types]
     if unknown:
