@@ -2,8 +2,8 @@
 
 Hypothesis runs derandomised and without a deadline (a slow machine is no failure), so a run can be repeated. Another
 profile is chosen with HYPOTHESIS_PROFILE: `explore` draws new examples, many of them; what it finds becomes an
-`@example`; `quick` is for the inner loop of work. Global generators are reset before each test, which makes a test independent of those before it; new code
-takes an explicit generator instead.
+`@example`; `quick` is for the inner loop of work. Global generators are reset before each test, which makes a test
+independent of those before it; new code takes an explicit generator instead.
 """
 
 import os

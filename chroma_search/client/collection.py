@@ -54,6 +54,11 @@ SearchForm = Search | str | Mapping[str, Any]
 """A search: a `Search`, or (ours) its text or its JSON."""
 VectorForm = Any
 """A vector or a list of them: lists of numbers, or arrays."""
+# `Sequence` stands for a list here: to a type checker a list[dict[str, int]] is no list[Mapping[str, Any] | None].
+MetadataForm = Mapping[str, Any] | Sequence[Mapping[str, Any] | None]
+"""The metadata of one record, or a list with a dict or None per record."""
+TextForm = Document | Sequence[Document | None]
+"""A document (or URI), or a list with a text or None per record."""
 
 GET_INCLUDE = ["metadatas", "documents"]
 QUERY_INCLUDE = ["metadatas", "documents", "distances"]
@@ -143,10 +148,10 @@ class Collection:
         self,
         ids: OneOrMany[str],
         embeddings: VectorForm | None = None,
-        metadatas: OneOrMany[Mapping[str, Any]] | None = None,
-        documents: OneOrMany[Document] | None = None,
+        metadatas: MetadataForm | None = None,
+        documents: TextForm | None = None,
         images: OneOrMany[Image] | None = None,
-        uris: OneOrMany[str] | None = None,
+        uris: TextForm | None = None,
     ) -> None:
         """Insert records; ids that exist already are skipped.
 
@@ -170,10 +175,10 @@ class Collection:
         self,
         ids: OneOrMany[str],
         embeddings: VectorForm | None = None,
-        metadatas: OneOrMany[Mapping[str, Any]] | None = None,
-        documents: OneOrMany[Document] | None = None,
+        metadatas: MetadataForm | None = None,
+        documents: TextForm | None = None,
         images: OneOrMany[Image] | None = None,
-        uris: OneOrMany[str] | None = None,
+        uris: TextForm | None = None,
     ) -> None:
         """Change records; ids that do not exist are ignored.
 
@@ -194,10 +199,10 @@ class Collection:
         self,
         ids: OneOrMany[str],
         embeddings: VectorForm | None = None,
-        metadatas: OneOrMany[Mapping[str, Any]] | None = None,
-        documents: OneOrMany[Document] | None = None,
+        metadatas: MetadataForm | None = None,
+        documents: TextForm | None = None,
         images: OneOrMany[Image] | None = None,
-        uris: OneOrMany[str] | None = None,
+        uris: TextForm | None = None,
     ) -> None:
         """Change the records that exist, as `update`, and insert the others, as `add`.
 

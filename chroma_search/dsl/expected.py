@@ -114,6 +114,9 @@ def hint_for(text: str, start: int, terminals: Collection[str], fields: Collecti
     rest = text[start : start + 200]
     if rule != "search" and (_CLAUSE.match(text) or _CLAUSE.match(rest)):
         return f"only {_PARTS[rule]} stands here; a whole search with its clauses goes to Search.from_text"
+    for quote, pattern in _UNCLOSED.items():
+        if text.startswith(quote, start) and pattern.match(text, start):
+            return _CLOSING[quote]
     for needed, pattern, hint in _SLIPS:
         if (not needed or needed in terminals) and re.match(pattern, rest, re.IGNORECASE):
             return hint
@@ -137,8 +140,7 @@ def hint_for(text: str, start: int, terminals: Collection[str], fields: Collecti
 
 _SLIPS: tuple[tuple[str, str, str], ...] = (
     ("STRING", r'"', "a string stands in single quotes; double quotes are for field names"),
-    ("", r"'", "this string has no closing single quote; write '' for a quote inside a string"),
-    ("", r'["`]', "this name in quotes has no closing quote"),
+    ("NAME", r"'", "a field name stands alone or in double quotes; single quotes are for strings"),
     ("", r"&&?|\|\|?", "join conditions with AND and OR"),
     ("", r"!(?!=)", "write NOT before a condition"),
     ("MISSING", r"(NOT\s+)?NULL\b", "IS MISSING finds the records without the field"),
@@ -149,6 +151,12 @@ _SLIPS: tuple[tuple[str, str, str], ...] = (
 )
 """What people write out of habit: what could have stood there, what stands there, what to do."""
 
+_UNCLOSED = {quote: re.compile(rf"{quote}[^{quote}]*(?:{quote * 2}[^{quote}]*)*\Z") for quote in "'\"`"}
+_CLOSING = {
+    "'": "this string has no closing single quote; write '' for a quote inside a string",
+    '"': "this name has no closing double quote",
+    "`": "this name has no closing backtick",
+}
 _PARTS = {
     "where_text": "a filter",
     "where_document_text": "a filter on the document",

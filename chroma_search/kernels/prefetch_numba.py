@@ -1,7 +1,7 @@
 """Asking the processor to fetch a row of a matrix before it is needed (compiled code only).
 
 A search jumps from row to row, and each row waits for memory: fetching the next one while the present one is measured
-made a random row of 784 floats cost 0.45 us instead of 0.63 (2026-08, Xeon). numba has no such call, LLVM has.
+made a random row of 784 floats cost 0.45 us instead of 0.63 (2026-11, Xeon). numba has no such call, LLVM has.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from numba.extending import intrinsic
 
 from chroma_search.kernels.jit import compiled
 
-LINE_FLOATS = 16
-"""float32 in a cache line of 64 bytes."""
-MOST_FLOATS = 256
-"""Floats asked for; the processor's own prefetcher has seen the direction by then."""
+LINE_ELEMENTS = 16
+"""4-byte elements in a cache line of 64 bytes."""
+MOST_ELEMENTS = 256
+"""Elements asked for; the processor's own prefetcher has seen the direction by then."""
 
 
 @intrinsic
@@ -39,7 +39,7 @@ def _prefetch(typing_context: Any, vectors: Any, row: Any, column: Any) -> Any:
 
 
 @compiled
-def prefetch_row(vectors: Any, row: int) -> None:
-    """Start fetching the beginning of `vectors[row]`; `row` must be a row of the matrix."""
-    for column in range(0, min(vectors.shape[1], MOST_FLOATS), LINE_FLOATS):
-        _prefetch(vectors, row, column)  # type: ignore[call-arg]  # numba passes its typing context itself
+def prefetch_row(matrix: Any, row: int) -> None:
+    """Start fetching the beginning of `matrix[row]`, of 4-byte elements; `row` must be a row of the matrix."""
+    for column in range(0, min(matrix.shape[1], MOST_ELEMENTS), LINE_ELEMENTS):
+        _prefetch(matrix, row, column)  # type: ignore[call-arg]  # numba passes its typing context itself

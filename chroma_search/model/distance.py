@@ -38,7 +38,8 @@ def exact_distances(query: Vectors, vectors: Vectors, space: Space) -> NDArray[n
         else:
             measured = np.einsum("ij,j->i", wide, target)
             if space == "cosine":
-                # One root of the product, not a product of roots: parallel vectors of small integers give exactly 0 then.
+                # One root of the product, not a product of roots: then parallel vectors of small integers give
+                # exactly 0.
                 scale = np.sqrt(np.einsum("ij,ij->i", wide, wide) * (target @ target))
                 measured = np.where(scale > 0, measured / np.where(scale > 0, scale, 1.0), 0.0)
                 measured = np.where(np.isnan(scale), np.nan, measured)

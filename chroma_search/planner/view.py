@@ -6,7 +6,7 @@ Two real implementations exist: `storage.SegmentState` and the bare views of the
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.inverted import InvertedIndex
 from chroma_search.indexes.text.string_column import StringColumn
 from chroma_search.model.mask import Mask
+
+T = TypeVar("T")
 
 
 class RowsView(Protocol):
@@ -51,6 +53,7 @@ class SegmentReader(Protocol):
     def sparse(self, key: str) -> SparseIndex: ...
     def has_values(self, key: str) -> bool: ...
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]: ...
+    def remembered(self, name: Hashable, make: Callable[[], T]) -> T: ...
     def cached_mask(self, predicate: Hashable, make: Callable[[], Mask]) -> Mask: ...
 
 

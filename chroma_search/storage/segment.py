@@ -80,16 +80,16 @@ class Segment:
 
     def vector_indexes(self) -> Sequence[VectorIndex]:
         """Return the flat index and, if there is one, the approximate index."""
-        flat = self._once("flat", lambda: vector_index("flat").build(self.rows.vectors, self.spec.space, {}))
+        flat = self.remembered("flat", lambda: vector_index("flat").build(self.rows.vectors, self.spec.space, {}))
         return (flat,) if self.graph is None else (flat, self.graph)
 
     def column(self, key: str) -> ScalarIndex:
         """Return the column of `#id` or a metadata key (every row missing when the key is unknown)."""
-        return self._once(("column", key), lambda: ScalarColumn.build(self._values(key)))
+        return self.remembered(("column", key), lambda: ScalarColumn.build(self._values(key)))
 
     def strings(self, key: str) -> StringColumn:
         """Return the strings of `#document`, `#id` or a metadata key, None where the value is no string."""
-        return self._once(("strings", key), lambda: StringColumn(self.texts(key)))
+        return self.remembered(("strings", key), lambda: StringColumn(self.texts(key)))
 
     def texts(self, key: str) -> Sequence[str | None]:
         """Return one string or None per row."""
@@ -101,11 +101,11 @@ class Segment:
 
     def postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
         """Return the full-text index of a key under an analyzer."""
-        return self._once(("postings", key, analyzer), lambda: InvertedIndex.build(self.texts(key), analyzer))
+        return self.remembered(("postings", key, analyzer), lambda: InvertedIndex.build(self.texts(key), analyzer))
 
     def sparse(self, key: str) -> SparseIndex:
         """Return the posting lists of the sparse vectors under a key."""
-        return self._once(("sparse", key), lambda: SparsePostings.build(self._sparse_vectors(key)))
+        return self.remembered(("sparse", key), lambda: SparsePostings.build(self._sparse_vectors(key)))
 
     def has_values(self, key: str) -> bool:
         """Tell whether any row holds the metadata key."""
@@ -113,24 +113,34 @@ class Segment:
 
     def metadata_keys(self) -> frozenset[str]:
         """Return every metadata key of the segment."""
-        return self._once(
+        return self.remembered(
             "keys", lambda: frozenset(key for each in self.rows.metadatas if each is not None for key in each)
         )
 
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the rows that hold the ids, ascending; unknown ids are left out, dead rows are not."""
-        known: dict[str, list[int]] = self._once("id rows", self._rows_by_id)
+        known: dict[str, list[int]] = self.remembered("id rows", self._rows_by_id)
         found = sorted({row for each in ids for row in known.get(each, ())})
         return np.array(found, np.int64)
 
     def rows_of_offsets(self, offset_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of each offset id, -1 where the segment does not hold it. Rows may be dead."""
-        order, ascending = self._once("offsets", self._sorted_offsets)
+        order, ascending = self.remembered("offsets", self._sorted_offsets)
         if not len(ascending):
             return np.full(len(offset_ids), -1, np.int64)
         at = np.minimum(np.searchsorted(ascending, offset_ids), len(ascending) - 1)
         rows = at if order is None else order[at]
         return np.where(ascending[at] == offset_ids, rows, -1)
+
+    def remembered(self, name: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made under a name, made once; callers name few things, for all of them are kept."""
+        made = self._made.get(name)
+        if made is None:
+            with self._lock:
+                made = self._made.get(name)
+                if made is None:
+                    made = self._made[name] = make()
+        return made
 
     def cached_mask(self, predicate: Hashable, make: Callable[[], Mask]) -> Mask:
         """Return the mask of a predicate, made once and kept while it is in use (exact masks only)."""
@@ -165,12 +175,3 @@ class Segment:
             return None, offsets
         order = np.argsort(offsets, kind="stable")
         return order, offsets[order]
-
-    def _once(self, name: Hashable, make: Callable[[], T]) -> T:
-        made = self._made.get(name)
-        if made is None:
-            with self._lock:
-                made = self._made.get(name)
-                if made is None:
-                    made = self._made[name] = make()
-        return made

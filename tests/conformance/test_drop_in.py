@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 INSTALL = "import chroma_search; chroma_search.install_as_chromadb()\n"
 
@@ -63,6 +64,11 @@ def test_a_search_program_runs_unchanged() -> None:
         f"a deep nets {{'year': 2024}} {round(-(2 / 60 + 1 / 60), 6)}",
         f"c shallow nets {{'year': 2024}} {round(-(2 / 61 + 1 / 61), 6)}",
     ]
+
+
+def test_a_program_with_every_documented_construct_runs_unchanged() -> None:
+    program = Path(__file__).with_name("documented_program.py").read_text()
+    assert run(program) == "all blocks ran"
 
 
 def test_a_data_program_runs_unchanged() -> None:

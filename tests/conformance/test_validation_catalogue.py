@@ -326,8 +326,9 @@ def ours() -> Any:
 @pytest.fixture(scope="module")
 def theirs() -> Any:
     import chromadb
+    from chromadb.config import Settings
 
-    client = chromadb.EphemeralClient(chromadb.config.Settings(anonymized_telemetry=False))
+    client = chromadb.EphemeralClient(Settings(anonymized_telemetry=False))
     client.get_or_create_collection("taken", embedding_function=None)
     return client
 

@@ -22,6 +22,7 @@ DISCOUNTS = 1 / np.log2(np.arange(2, 12))
 
 def main() -> None:
     """Fit, embed, rank all documents by cosine, print one line."""
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--max-terms", type=int, default=10_000)

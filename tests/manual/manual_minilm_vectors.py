@@ -30,6 +30,7 @@ LEAST_COSINE = 0.999
 
 def main() -> int:
     """Compare both functions on the first texts, the longest and the shortest; return the exit status."""
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with docs.parquet and doc_emb.npy")
     parser.add_argument("--n", type=int, default=32, help="number of texts")

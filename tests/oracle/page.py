@@ -28,7 +28,8 @@ def best_of_groups(ranked: list[Record], scores: Scores, group_by: GroupBy) -> l
     """Return the k first of each group, ties as ranked, all in the order of score again (4); missing is a group."""
     groups: dict[Any, list[Record]] = {}
     for record in ranked:
-        groups.setdefault(tuple(group_key((record.metadata or {}).get(name)) for name in group_by.names), []).append(record)
+        held = record.metadata or {}
+        groups.setdefault(tuple(group_key(held.get(name)) for name in group_by.names), []).append(record)
     aggregate, descending = group_by.aggregate, isinstance(group_by.aggregate, MaxK)
     assert aggregate is not None
     kept: list[Record] = []

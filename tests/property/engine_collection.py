@@ -15,7 +15,9 @@ from chroma_search.dsl.search import as_where
 from chroma_search.dsl.where_document import where_document_to_where
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.requests import Found, RunOptions, Selection, WriteBatch
+from chroma_search.model.distance import Space
 from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.schema.index_params import IndexKind
 
 EVERYTHING = frozenset({"documents", "metadatas", "embeddings", "uris"})
 EXACT = RunOptions(exact=True)
@@ -24,7 +26,7 @@ EXACT = RunOptions(exact=True)
 class EngineCollection:
     """A collection engine; `kind` is the approximate index of its sealed segments."""
 
-    def __init__(self, space: str = "l2", *, kind: str = "hnsw", params: dict[str, Any] | None = None) -> None:
+    def __init__(self, space: Space = "l2", *, kind: IndexKind = "hnsw", params: dict[str, Any] | None = None) -> None:
         self.engine = CollectionEngine("c", "t", "d", CollectionConfig(space, kind, params or {}))
 
     def add(self, **columns: Any) -> None:
@@ -90,9 +92,8 @@ def batch(
 
 
 def both(where: Any, where_document: Any) -> Any:
-    conditions = [] if where is None else [as_where(where)]
-    if where_document is not None:
-        conditions.append(where_document_to_where(where_document))
+    parts = [as_where(where), None if where_document is None else where_document_to_where(where_document)]
+    conditions = [each for each in parts if each is not None]
     return conditions[0] if len(conditions) == 1 else And(conditions) if conditions else None
 
 

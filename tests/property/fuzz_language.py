@@ -4,7 +4,8 @@
 
 Inputs: random bytes and characters, soups of the language's words, valid texts and valid JSON with a few places
 changed, and nestings of every kind. Whatever is accepted is also checked, printed, parsed and turned into JSON. The
-report names the slowest input (time of the processor) and each failure with the number that repeats it (`--only`).
+report names the input that took longest to read (time of the processor) and each failure, with the number that repeats
+it (`--only`).
 """
 
 from __future__ import annotations
@@ -105,28 +106,38 @@ class Fuzzer:
         PARSERS[0]("", {})  # loads the grammar, so that the first input is not the slowest
         for number in range(n) if only is None else [only]:
             rng = random.Random(f"{self._seed}:{number}")
-            subject, run = self._input(rng)
+            subject, read, use = self._input(rng)
             start = time.thread_time()
             try:
-                run()
+                found = read()
+                took = time.thread_time() - start
+                use(found)
                 report.n_accepted += 1
             except ChromaSearchError as error:
+                took = time.thread_time() - start
                 report.n_refused += 1
                 report.errors[type(error).__name__] += 1
             except Exception as error:
+                took = time.thread_time() - start
                 report.failures.append(f"#{number} {type(error).__name__}: {error!s:.200} for {_shown(subject)}")
-            took = time.thread_time() - start
             if took > report.slowest_s:
                 report.slowest_s, report.slowest = took, f"#{number} {_shown(subject)}"
         return report
 
-    def _input(self, rng: random.Random) -> tuple[Any, Callable[[], None]]:
+    def _input(self, rng: random.Random) -> tuple[Any, Callable[[], Any], Callable[[Any], object]]:
+        """Return an input, what reads it, and what is done with what was read."""
         if rng.random() < 0.3:
             form = _mutated_json(rng) if rng.random() < 0.9 else _deep_json(rng)
-            return form, lambda: _read_json(form)
+            if isinstance(form, dict) and "where" in form:
+                return form, lambda: check_where_dict(form["where"]), hash
+            if isinstance(form, dict) and "where_document" in form:
+                return form, lambda: check_where_document_dict(form["where_document"]), hash
+            return form, lambda: Search.from_dict(form), _use
         makers = (_noise, _bytes, _soup, _mutated_text, _mutated_text, _deep_text)
         text, parse = rng.choice(makers)(rng), rng.choice(PARSERS)
-        return text, lambda: _read_text(parse, text)
+        params = {name: value for name, value in PARAMS.items() if f"${name}" in text}
+        is_whole = parse is parse_search
+        return text, lambda: parse(text, params), lambda found: _use(Search.of(found)) if is_whole else hash(found)
 
 
 def _shown(subject: Any) -> str:
@@ -134,23 +145,6 @@ def _shown(subject: Any) -> str:
         return f"{subject!r:.200}"
     except (ValueError, RecursionError):  # an int of thousands of digits, a nesting deeper than Python prints
         return f"a {type(subject).__name__} that cannot be printed"
-
-
-def _read_text(parse: Callable[..., Any], text: str) -> None:
-    params = {name: value for name, value in PARAMS.items() if f"${name}" in text}
-    node = parse(text, params)
-    if parse is parse_search:
-        _use(Search.of(node))
-    else:
-        hash(node)
-
-
-def _read_json(form: Any) -> None:
-    if isinstance(form, dict) and len(form) == 1 and next(iter(form)) in ("where", "where_document"):
-        name, body = next(iter(form.items()))
-        (check_where_dict if name == "where" else check_where_document_dict)(body)
-        return
-    _use(Search.from_dict(form))
 
 
 def _use(search: Search) -> None:
@@ -204,9 +198,10 @@ def _deep_text(rng: random.Random) -> str:
             ("(", "1", ")"), ("- ", "x", ""), ("-", "x", ""), ("abs(", "x", ")"), ("2 ^ ", "x", ""),
             ("1 - (", "x", ")"), ("rrf(", "knn('a')", ")"), ("if(a = 1, ", "x", ", 2)"), ("1 + ", "x", ""),
             ("a - ", "x", ""), ("[", "1", "]"), ("{", "", "}"), ("'", "a", "'"), ('"', "a", '"'), ("--", "\n", ""),
-            ("''", "", "'"), ("a IN (1, ", "2", ")"), ("[1,", "", ""), ("sum(", "x", ")"), ("max(x, ", "1", ")"), (" ", "a = 1", "\n"),
-            ("9", "", ""), ("a.", "a = 1", ""), ("$", "q", ""), ("1 ", "", ""), ("knn([", "1", "])"), ("a, ", "b", ""),
-            ("f([1,2", "", "'"),
+            ("''", "", "'"), ("a IN (1, ", "2", ")"), ("[1,", "", ""), ("sum(", "x", ")"), ("max(x, ", "1", ")"),
+            (" ", "a = 1", "\n"), ("9", "", ""), ("a.", "a = 1", ""), ("$", "q", ""), ("1 ", "", ""),
+            ("knn([", "1", "])"),
+            ("a, ", "b", ""), ("f([1,2", "", "'"),
         )
     )  # fmt: skip
     n_closing = rng.choice((n, n, n - 1, 0))

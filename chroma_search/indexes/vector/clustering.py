@@ -4,7 +4,7 @@ Rows are split into a few dozen clusters by k-means (S. Lloyd, Least squares qua
 again until it is small enough; the hierarchy is that of SPANN (Q. Chen et al., SPANN: highly efficient billion-scale
 approximate nearest neighborhood search, 2021, section 3.1), without its balance constraint: the size limit alone bounds
 the lists. These few lines stand where scikit-learn could: its threads made each of the many small clusterings five
-times as long (0.39 s for 1000 x 784 into 33, 2026-08), and the order in which they add depends on their timing.
+times as long (0.39 s for 1000 x 784 into 33, 2026-11), and the order in which they add depends on their timing.
 """
 
 from __future__ import annotations

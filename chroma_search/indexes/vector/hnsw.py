@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.errors import CorruptionError
 from chroma_search.indexes.base import Offer, VectorRequest
 from chroma_search.indexes.vector.allowed import allowed_bits
 from chroma_search.indexes.vector.hnsw_graph import HnswGraph, build_graph, grown_graph
@@ -38,7 +39,7 @@ Bits = NDArray[np.bool_]
 GRAPH = "graph"
 MASKED_GRAPH = "masked_graph"
 
-# Shape of a masked search. Measured 2026-08 on Fashion-MNIST, 60,000 rows, beam 100, M 16 (repeat: benchmarks/ann).
+# Shape of a masked search. Measured 2026-11 on Fashion-MNIST, 60,000 rows, beam 100, M 16 (repeat: benchmarks/ann).
 SPREAD_STARTS = 16
 """Rows of the mask to start from, besides the entry. 128 were no better."""
 SCARCE_SHARE = 0.3
@@ -56,11 +57,11 @@ LEAST_BUDGET, MOST_BUDGET = 32, 256
 WIDEST = 4
 """Most by which dead rows widen the beam; a segment with more of them is due for compaction."""
 
-# Costs in microseconds on one core of a 2023 server, where a random row waits for memory.
+# Costs in microseconds on one core of a 2023 server, where a random row waits for memory (2026-11, as above).
 CALL_US = 60.0
 ROW_US = 0.05
-FLOAT_US = 0.0005
-LIST_US = 0.06
+FLOAT_US = 0.0008
+LIST_US = 0.1
 BIT_US = 0.0005
 MEASURED_PER_KEPT = 0.48
 """Rows measured per row of the beam, as a factor of M (759 for a beam of 100 and M 16)."""
@@ -129,8 +130,16 @@ class HnswIndex:
     def from_arrays(
         cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
     ) -> HnswIndex:
-        """Open a stored index over the same vectors; of the parameters, only those of the search may differ."""
+        """Open a stored index over the same vectors; of the parameters, only those of the search may differ.
+
+        Raises:
+            CorruptionError: the arrays are of an index over another number of rows.
+        """
         graph = HnswGraph.from_arrays(arrays) if "links" in arrays else None
+        if graph is not None and len(graph.links) != len(vectors):  # the kernels trust the links they are given
+            raise CorruptionError(
+                f"the stored graph links {len(graph.links)} rows, but there are {len(vectors)} vectors"
+            )
         magnitudes, twins = Magnitudes.from_arrays(arrays), Twins.from_arrays(arrays)
         return cls(vectors, space, HnswParameters.of(params), graph, magnitudes, twins)
 

@@ -4,7 +4,7 @@ hnswlib (Y. Malkov, D. Yashunin 2018, the authors' library) inserts the rows; th
 and the library's own copy of the vectors is let go. A graph is therefore immutable: growing one loads it back into
 hnswlib with the vectors, inserts the new rows and copies the links out again, while readers go on with the old one.
 Insertion uses one thread: with several, the graph depends on their timing, and the same input would no longer give the
-same answers. (60,000 x 784 took 26.5 s with one thread and 29.6 s with two on a busy machine with two cores, 2026-08.)
+same answers. (60,000 x 784 took 26.5 s with one thread, 29.6 s with two on a busy machine with two cores, 2026-11.)
 
 Equal vectors go in once (see `twins`); rows left out have no links. The graph is built over `points`; searches measure
 the stored vectors. In the `ip` space that gives recall 0.99 where a graph built with the product itself gives 0.93

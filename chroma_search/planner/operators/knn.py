@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.errors import InternalError
 from chroma_search.indexes.base import VectorRequest
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
@@ -21,6 +22,9 @@ from chroma_search.model.mask import Mask
 from chroma_search.planner.choose import Choice, Ladder, choose
 from chroma_search.planner.operators.ranked import Ranked, best, in_segment, joined
 from chroma_search.planner.view import SegmentView
+
+FEW_MORE = 16
+"""Candidates beyond k that are measured exactly rather than sorted out first: that would take as long."""
 
 NEAR_TIE = 1e-5
 """Relative slack around the k-th distance an index reports: float32 sums of a few thousand terms err by less."""
@@ -104,7 +108,14 @@ def ladder_for(request: DenseRequest, match: Match) -> Ladder:
         n_rows=match.view.segment.n_rows,
         is_filtered=match.is_filtered,
     )
-    return choose(match.view.segment.vector_indexes(), asked, exact=request.exact, force=request.force)
+    segment = match.view.segment
+    if match.mask is not None:
+        return choose(segment.vector_indexes(), asked, exact=request.exact, force=request.force)
+    # Where every row may be returned the offers depend on k alone, so most queries ask the very same.
+    key = ("ladder", asked, request.exact, request.force)
+    return segment.remembered(
+        key, lambda: choose(segment.vector_indexes(), asked, exact=request.exact, force=request.force)
+    )
 
 
 def _search_segment(request: DenseRequest, match: Match, trace: list[Step] | None) -> list[Candidates]:
@@ -123,7 +134,11 @@ def _search_segment(request: DenseRequest, match: Match, trace: list[Step] | Non
 
 
 def _run_step(step: Choice, queries: Vectors, wanted: int, match: Match, trace: list[Step] | None) -> list[Candidates]:
-    index = next(each for each in match.view.segment.vector_indexes() if each.kind == step.kind)
+    for index in match.view.segment.vector_indexes():
+        if index.kind == step.kind:
+            break
+    else:
+        raise InternalError(f"no index {step.kind} in {match.view.segment.name}", invariant="offers come from indexes")
     started = time.perf_counter() if trace is not None else 0.0
     answers = index.search(queries, wanted, match.mask, step.offer.strategy)
     if trace is not None:
@@ -135,7 +150,7 @@ def _run_step(step: Choice, queries: Vectors, wanted: int, match: Match, trace: 
 
 def _near_enough(found: Candidates, k: int) -> NDArray[np.int64]:
     """Return the rows that can be among the k nearest once distances are exact."""
-    if found.exact or len(found) <= k:
+    if found.exact or len(found) <= k + FEW_MORE:
         return found.rows
     boundary = np.partition(found.distances, k - 1)[k - 1]
     slack = NEAR_TIE * (1.0 + abs(boundary))

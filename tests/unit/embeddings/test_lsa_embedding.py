@@ -63,7 +63,7 @@ def test_they_are_those_of_scikit_learn(fitted: LsaEmbeddingFunction) -> None:
     from sklearn.preprocessing import Normalizer
 
     pipeline = make_pipeline(
-        TfidfVectorizer(analyzer=words_of, sublinear_tf=True),
+        TfidfVectorizer(analyzer=words_of, sublinear_tf=True),  # type: ignore[arg-type]  # guessed from the default
         TruncatedSVD(8, random_state=0),
         Normalizer(),
     ).fit(corpus(300))
@@ -200,7 +200,7 @@ def stored(raw: bytes) -> str:
 
 def packed(**arrays: np.ndarray) -> str:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # no array is named `allow_pickle`
     return stored(buffer.getvalue())
 
 

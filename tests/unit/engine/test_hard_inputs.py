@@ -48,7 +48,7 @@ def test_an_id_of_a_megabyte_and_a_document_of_ten(collection):
     assert collection.get(ids=[long_id])["documents"] == [long_text]
     assert collection.get(where_document={"$contains": "needle hay hay"})["ids"] == [long_id]
     assert collection.get(where_document={"$regex": "hay $"})["ids"] == [long_id]
-    assert collection.search(Search(where=long_id == K.ID))["ids"] == [[long_id]]
+    assert collection.search(Search(where=K.ID.is_in([long_id])))["ids"] == [[long_id]]
     assert collection.search(Search(rank=chroma_search.Bm25("hay")))["ids"] == [[long_id]]
 
 

@@ -37,7 +37,7 @@ def test_rows_hold_the_id_and_what_is_not_null() -> None:
     (first, second), (third,) = two_searches().rows()
     assert first == {"id": "a", "document": "first", "metadata": {"year": 2024, "tags": ["x"]}, "score": 0.25}
     assert list(second) == ["id", "score"]
-    assert math.isnan(second["score"] or 0)
+    assert math.isnan(second.get("score") or 0)
     assert third == {"id": "c", "embedding": [0.5, 1.0]}
 
 

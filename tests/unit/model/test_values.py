@@ -53,7 +53,8 @@ def test_membership_is_of_arrays_and_keeps_bool_apart():
 
 def test_classes_order_as_the_spec_says():
     values = [None, True, 1, "a", SparseVector([1], [1.0]), [True], [1], ["a"]]
-    assert sorted(reversed(values), key=sort_key) == values
+    backwards = values[::-1]
+    assert sorted(backwards, key=sort_key) == values
 
 
 def test_groups_join_equal_numbers_and_keep_bools_and_strings_apart():

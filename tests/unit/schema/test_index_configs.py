@@ -49,7 +49,9 @@ def test_bounds_are_left_to_the_creation_of_a_collection() -> None:
 
 
 def test_vectors_have_the_default_function_unless_none_is_said() -> None:
-    assert VectorIndexConfig().embedding_function.name() == "default"
+    default = VectorIndexConfig().embedding_function
+    assert default is not None
+    assert default.name() == "default"
     assert VectorIndexConfig(embedding_function=None).embedding_function is None
     function = Lengths()
     assert VectorIndexConfig(embedding_function=function).embedding_function is function

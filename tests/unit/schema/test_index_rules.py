@@ -139,15 +139,17 @@ def test_a_function_at_hand_is_used_and_a_rebuilt_one_is_built_once() -> None:
     assert rules_of(schema, terms=mine).function_of("terms") is mine
     rules = rules_of(schema)
     assert rules.function_of("terms") is rules.function_of("terms")
-    assert (
-        functions_of(schema)["terms"]
-        is schema.keys["terms"].sparse_vector.sparse_vector_index.config.embedding_function
-    )  # type: ignore[union-attr]
+    terms = schema.keys["terms"].sparse_vector
+    assert terms is not None
+    assert terms.sparse_vector_index is not None
+    assert functions_of(schema)["terms"] is terms.sparse_vector_index.config.embedding_function
 
 
 def test_the_dense_function_of_the_embedding_key_is_the_schemas() -> None:
     schema = Schema().create_index(VectorIndexConfig(embedding_function=Lengths(5)))
-    assert rules_of(schema).function_of("#embedding").size == 5
+    function = rules_of(schema).function_of("#embedding")
+    assert isinstance(function, Lengths)
+    assert function.size == 5
     assert functions_of(schema)["#embedding"].size == 5
     assert "#embedding" not in functions_of(Schema().create_index(VectorIndexConfig(embedding_function=None)))
 

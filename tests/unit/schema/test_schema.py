@@ -166,7 +166,9 @@ def test_another_type_of_config_or_key_is_a_type_error(config, key) -> None:
 def test_the_json_form_has_functions_by_name_and_leaves_out_none() -> None:
     schema = Schema()
     schema.create_index(VectorIndexConfig(embedding_function=Lengths(), spann=SpannIndexConfig(search_nprobe=5)))
-    schema.create_index(SparseVectorIndexConfig(embedding_function=Letters(), source_key=Key.DOCUMENT, bm25=True), "sp")
+    # A Key is taken and stored as its name, which is the type of the field.
+    sparse = SparseVectorIndexConfig(embedding_function=Letters(), source_key=Key.DOCUMENT, bm25=True)  # type: ignore[arg-type]
+    schema.create_index(sparse, "sp")
     form = schema.serialize_to_json()
     assert form["defaults"]["float_list"]["vector_index"] == {
         "enabled": False,

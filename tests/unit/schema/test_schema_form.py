@@ -10,7 +10,7 @@ from chroma_search.schema.configuration import CollectionConfig, create_configur
 from chroma_search.schema.index_params import default_params
 from chroma_search.schema.schema_form import complete_form, default_form
 from chroma_search.schema.schema_validation import checked_form
-from chroma_search.schema.value_types import value_type_of
+from chroma_search.schema.value_types import ValueTypeName, value_type_of
 from tests.unit.schema.schema_functions import LENGTHS_FORM, Lengths
 
 
@@ -69,7 +69,7 @@ def test_what_the_schema_says_stays_and_observed_keys_follow_its_defaults() -> N
 
 
 def test_observing_by_form_and_by_schema_agree() -> None:
-    observed = {"x": ["string", "sparse_vector"], "y": ["bool"]}
+    observed: dict[str, list[ValueTypeName]] = {"x": ["string", "sparse_vector"], "y": ["bool"]}
     form = complete_form(None, create_configuration({"embedding_function": Lengths()}), observed)
     schema = Schema.deserialize_from_json(complete_form(None, create_configuration({"embedding_function": Lengths()})))
     for key, value_types in observed.items():

@@ -29,7 +29,8 @@ def recall(index, vectors, queries, k, mask, strategy):
 
 def test_k_means_finds_clusters_that_are_apart():
     centres = np.array([[0, 0], [10, 0], [0, 10]], np.float32)
-    rows = np.repeat(centres, 50, axis=0) + np.random.default_rng(0).normal(size=(150, 2)).astype(np.float32) * 0.1
+    noise = np.random.default_rng(0).normal(size=(150, 2)) * 0.1
+    rows = (np.repeat(centres, 50, axis=0) + noise).astype(np.float32)
     found = k_means(rows, 3)
     assert np.sort(squared_distances(centres, found, centres[0]).min(axis=1)).max() < 0.1
 
