@@ -9,7 +9,7 @@ Not for: deciding anything about records; that is the engine's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Literal, NoReturn, overload
 from uuid import UUID
@@ -31,12 +31,13 @@ from chroma_search.client.inputs import (
 from chroma_search.client.metadata_input import own_metadatas
 from chroma_search.client.progress import busy
 from chroma_search.client.read_level import ReadLevel
+from chroma_search.client.search_forms import SearchForm, as_clauses, search_result
 from chroma_search.client.system import System
-from chroma_search.dsl import Search, SearchClauses, Where
+from chroma_search.dsl import Search, Where
 from chroma_search.embeddings.protocol import validate_embedding_function
 from chroma_search.embeddings.vectors import Document, Image, OneOrMany
 from chroma_search.engine.collection import CollectionEngine
-from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
+from chroma_search.engine.requests import ExplainMode, RunOptions, Selection, WriteBatch
 from chroma_search.errors import InvalidInputError, NotFoundError, UnsupportedError, WrongTypeError
 from chroma_search.model.results import DeleteResult, GetResult, IndexingStatus, QueryResult, SearchResult
 from chroma_search.schema import CollectionConfiguration, Schema, UpdateCollectionConfiguration
@@ -50,8 +51,6 @@ from chroma_search.schema.schema_validation import checked_form
 WhereFilter = Mapping[str, Any] | Where | str
 """A filter: upstream's dict, or (ours) a `Where` or a text of the query language."""
 WhereDocumentFilter = Mapping[str, Any] | str
-SearchForm = Search | str | Mapping[str, Any]
-"""A search: a `Search`, or (ours) its text or its JSON."""
 VectorForm = Any
 """A vector or a list of them: lists of numbers, or arrays."""
 # `Sequence` stands for a list here: to a type checker a list[dict[str, int]] is no list[Mapping[str, Any] | None].
@@ -168,8 +167,7 @@ class Collection:
         with named_call("add"):
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=False)
             batch = self._batch(given, ("documents", "images", "uris"))
-        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
-            self._live().add(batch)
+        self._write(self._live().add, batch)
 
     def update(
         self,
@@ -192,8 +190,7 @@ class Collection:
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=True)
             needs_vectors = given.documents is not None or given.images is not None
             batch = self._batch(given, ("documents", "images") if needs_vectors else ())
-        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
-            self._live().update(batch)
+        self._write(self._live().update, batch)
 
     def upsert(
         self,
@@ -212,8 +209,7 @@ class Collection:
         with named_call("upsert"):
             given = read_records(ids, embeddings, metadatas, documents, images, uris, keep_none=True)
             batch = self._batch(given, ("documents", "images"))
-        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
-            self._live().upsert(batch)
+        self._write(self._live().upsert, batch)
 
     def delete(
         self,
@@ -354,9 +350,9 @@ class Collection:
             ValueError: a search that is not valid; then none of them runs.
             TypeError: something that is no search.
         """
-        clauses = self._clauses(searches, params, strict)
+        clauses = self._embedder.embed_searches(as_clauses(searches, params), strict=strict)
         answers = self._live().search(clauses, RunOptions(exact=exact, strict=strict))
-        return _search_result(clauses, answers)
+        return search_result(clauses, answers)
 
     @overload
     def explain(
@@ -407,7 +403,7 @@ class Collection:
             raise InvalidInputError(f"explain format must be text or json, got {format!r}")
         if isinstance(search, (list, tuple)):
             raise WrongTypeError("explain takes one search, not a list: explain each of them")
-        (clauses,) = self._clauses(search, params, strict)
+        (clauses,) = self._embedder.embed_searches(as_clauses(search, params), strict=strict)
         explanation = self._live().explain(clauses, RunOptions(exact=exact, strict=strict), mode)
         return explanation.to_dict() if format == "json" else str(explanation)
 
@@ -516,6 +512,10 @@ class Collection:
                 names.append("uris")
         return names
 
+    def _write(self, write: Callable[[WriteBatch], None], batch: WriteBatch) -> None:
+        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
+            write(batch)
+
     def _batch(self, given: Records, embeddable: Sequence[str]) -> WriteBatch:
         """Return the rows with everything computed that is to be computed from `embeddable`."""
         vectors = given.vectors
@@ -524,39 +524,9 @@ class Collection:
         metadatas = self._embedder.fill_sparse(given.metadatas, given.documents)
         return WriteBatch(given.ids, vectors, given.documents, metadatas, given.uris)
 
-    def _clauses(self, searches: Any, params: Mapping[str, Any] | None, strict: bool) -> list[SearchClauses]:
-        """Return searches as plain clauses, texts parsed and embedded."""
-        given: list[Any] = list(searches) if isinstance(searches, (list, tuple)) else [searches]
-        if params is not None and not any(isinstance(each, str) for each in given):
-            raise InvalidInputError("params= are the values of a text search: there is no text among the searches")
-        clauses = [_as_clauses(each, params) for each in given]
-        return self._embedder.embed_searches(clauses, strict=strict)
-
-
-def _as_clauses(search: Any, params: Mapping[str, Any] | None) -> SearchClauses:
-    if isinstance(search, Search):
-        return search.clauses
-    if isinstance(search, str):
-        return Search.from_text(search, params).clauses
-    if isinstance(search, dict):
-        return Search.from_dict(search).clauses
-    raise WrongTypeError(f"a search must be a Search, a text or a dict, got {type(search).__name__}")
-
 
 def _columns(names: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name in names if name in _STORED)
-
-
-def _search_result(searches: Sequence[SearchClauses], answers: Sequence[Found]) -> SearchResult:
-    return SearchResult(
-        ids=[each.ids for each in answers],
-        documents=[each.documents for each in answers],
-        # Lists, not arrays: a search result can be written as JSON.
-        embeddings=[None if each.embeddings is None else each.embeddings.tolist() for each in answers],
-        metadatas=[own_metadatas(each.metadatas) for each in answers],
-        scores=[each.scores for each in answers],
-        select=[each.select.echo() for each in searches],
-    )
 
 
 def _no_fork(feature: str) -> UnsupportedError:

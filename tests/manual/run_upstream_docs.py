@@ -181,6 +181,7 @@ def run_page(page: Path, verbose: bool) -> tuple[int, list[str]]:
 
 
 def main() -> int:
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--docs", type=Path, required=True, help="folder with the .mdx pages, searched recursively")
     parser.add_argument("--verbose", action="store_true", help="name the blocks that ran too")

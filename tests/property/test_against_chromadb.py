@@ -70,7 +70,7 @@ def joined(leaves: SearchStrategy[dict[str, Any]]) -> SearchStrategy[dict[str, A
     return st.recursive(
         leaves,
         lambda part: st.tuples(st.sampled_from(("$and", "$or")), st.lists(part, min_size=2, max_size=3)).map(
-            lambda pair: dict([pair])
+            lambda pair: {str(pair[0]): pair[1]}
         ),
         max_leaves=5,
     )
@@ -151,7 +151,7 @@ def same_neighbours(a: Any, b: Any, vector: tuple[float, ...], n_results: int, q
 @pytest.mark.slow
 @pytest.mark.parametrize("space", SPACES)
 def test_the_same_history_gives_the_same_answers(ours: Any, theirs: Any, space: str) -> None:
-    @settings(max_examples=settings.default.max_examples * 2 // 5)  # 40; the profile explore takes 800
+    @settings(max_examples=settings().max_examples * 2 // 5)  # 40; the profile explore takes 800
     @given(histories(upstream=True), st.lists(questions(), min_size=1, max_size=4), embeddings(), st.integers(1, 4))
     def check(history: list[Operation], asked: list[dict[str, Any]], vector: tuple[float, ...], most: int) -> None:
         name = f"c{uuid.uuid4().hex}"

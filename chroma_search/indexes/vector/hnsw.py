@@ -27,7 +27,7 @@ from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.indexes.vector.twins import Twins
-from chroma_search.kernels.choice import graph_kernels
+from chroma_search.kernels.choice import graph_kernels, has_numba
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import SPACE_CODES, Found, Graph
 from chroma_search.model.candidates import Candidates
@@ -62,6 +62,8 @@ CALL_US = 60.0
 ROW_US = 0.05
 FLOAT_US = 0.0008
 LIST_US = 0.1
+NUMPY_ROW_US, NUMPY_LIST_US = 12.0, 40.0
+"""The same without numba: calls of numpy. A filter is then usually better scanned, and these figures say so."""
 BIT_US = 0.0005
 MEASURED_PER_KEPT = 0.48
 """Rows measured per row of the beam, as a factor of M (759 for a beam of 100 and M 16)."""
@@ -151,7 +153,7 @@ class HnswIndex:
         width = self._width(request.k, request.beam)
         if request.is_filtered:
             lists = width * min(_budget(selectivity), 1 + self._parameters.max_neighbors / (12 * selectivity))
-            cost_us = self._cost_us(width) + lists * LIST_US
+            cost_us = self._cost_us(width) + lists * (LIST_US if has_numba() else NUMPY_LIST_US)
             reason = f"beam {width} over {request.n_matching} of {self.n_rows} rows"
             return (Offer(MASKED_GRAPH, cost_us, False, reason),)
         widened = _widened(width, selectivity)
@@ -191,7 +193,8 @@ class HnswIndex:
 
     def _cost_us(self, width: int) -> float:
         n_measured = min(width * self._parameters.max_neighbors * MEASURED_PER_KEPT, self.n_rows)
-        return CALL_US + self.n_rows * BIT_US + n_measured * (ROW_US + self._vectors.shape[1] * FLOAT_US)
+        row_us = (0.0 if has_numba() else NUMPY_ROW_US) + ROW_US + self._vectors.shape[1] * FLOAT_US
+        return CALL_US + self.n_rows * BIT_US + n_measured * row_us
 
     def _plain(self, target: Vectors, width: int) -> Found:
         """Search all nodes with a beam of `width`."""

@@ -50,4 +50,5 @@ def test_ieee_results_are_kept(operator, values, expected):
     children = [Val(value) for value in values]
     node = kind(children) if kind in FOLDS else kind(*children)  # type: ignore[call-arg]  # the shape follows the kind
     found = apply_to_constants(node, values)
+    assert found is not None
     assert found == expected or (np.isnan(found) and np.isnan(expected))
