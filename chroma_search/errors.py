@@ -11,11 +11,14 @@ ChromaSearchError  (= ChromaError, upstream's name)
 │  │  ├─ InvalidConfigError           path inside the JSON
 │  │  └─ DimensionMismatchError       expected, got  (= InvalidDimensionException)
 │  ├─ DuplicateIDError                ids
+│  ├─ QuotaError
 │  └─ BatchSizeExceededError (413)
 ├─ NotFoundError (404)                kind, name
 ├─ ConflictError (409)                kind, name  (= UniqueConstraintError, IDAlreadyExistsError)
 ├─ UnsupportedError (501)             feature, why, instead
 ├─ ForbiddenError (403)               (= ChromaAuthError, AuthorizationError)
+├─ RateLimitError (429)
+├─ VersionMismatchError (500)         (= InvalidHTTPVersion)
 ├─ StorageError (500)
 │  ├─ ClosedError                     the client was closed
 │  └─ CorruptionError                 path, offset, expected
@@ -203,6 +206,25 @@ class ForbiddenError(ChromaSearchError):
     status = 403
 
 
+class RateLimitError(ChromaSearchError):
+    """Too many requests in a while."""
+
+    code = "RateLimitError"
+    status = 429
+
+
+class QuotaError(InvalidInputError):
+    """More than a configured quota allows."""
+
+    code = "QuotaError"
+
+
+class VersionMismatchError(ChromaSearchError):
+    """Client and server, or program and data, are of versions that do not fit."""
+
+    code = "VersionMismatchError"
+
+
 class StorageError(ChromaSearchError):
     """Records could not be read or written."""
 
@@ -253,6 +275,7 @@ IDAlreadyExistsError = ConflictError
 ChromaAuthError = ForbiddenError
 AuthorizationError = ForbiddenError
 InvalidUUIDError = InvalidArgumentError
+InvalidHTTPVersion = VersionMismatchError
 
 __all__ = [
     "AuthorizationError",
@@ -272,13 +295,17 @@ __all__ = [
     "InvalidConfigError",
     "InvalidDimensionException",
     "InvalidFilterError",
+    "InvalidHTTPVersion",
     "InvalidInputError",
     "InvalidRankError",
     "InvalidUUIDError",
     "NotFoundError",
     "QuerySyntaxError",
+    "QuotaError",
+    "RateLimitError",
     "StorageError",
     "UniqueConstraintError",
     "UnsupportedError",
+    "VersionMismatchError",
     "WrongTypeError",
 ]

@@ -108,7 +108,7 @@ class Knn(Rank):
 
     @classmethod
     def decode(cls, body: Any, path: str, depth: int) -> Rank:
-        """Read upstream's `$knn` object; unknown fields are ignored as upstream ignores them."""
+        """Read upstream's `$knn` object; unknown fields are ignored as upstream ignores them. Ours: a text as query."""
         if not isinstance(body, dict):
             raise WrongTypeError(f"$knn requires a dict, got {type(body).__name__} (at {path})")
         if "query" not in body:
@@ -262,10 +262,12 @@ def _decode_query(query: Any, path: str) -> Any:
                 path=path,
             )
         return sparse_query(query, path)
+    if isinstance(query, str):
+        return query  # upstream's documentation writes texts here, and its code refuses them
     if isinstance(query, (list, tuple, np.ndarray)):
         return checked_dense(query, path)
     raise WrongTypeError(
-        f"$knn query must be a list, numpy array, or SparseVector dict, got {type(query).__name__} (at {path})"
+        f"$knn query must be a text, list, numpy array, or SparseVector dict, got {type(query).__name__} (at {path})"
     )
 
 

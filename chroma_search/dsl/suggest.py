@@ -10,6 +10,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
 
+MAX_READ = 10_000
+"""Most names that are looked at at all."""
+
 MAX_COMPARED = 400
 """Most names that are compared; difflib takes about 20 us for a pair of short ones."""
 
@@ -25,8 +28,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """
     if not 1 < len(word) <= MAX_LENGTH:
         return None
+    similar = (each for each in islice(known, MAX_READ) if abs(len(each) - len(word)) <= 3)
     spelled: dict[str, str] = {}
-    for each in islice((each for each in known if abs(len(each) - len(word)) <= 3), MAX_COMPARED):
+    for each in islice(similar, MAX_COMPARED):
         spelled.setdefault(each.casefold(), each)
     found = get_close_matches(word.casefold(), spelled, n=1, cutoff=0.6)
     return spelled[found[0]] if found else None

@@ -17,11 +17,19 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from chroma_search.dsl import Search
-from chroma_search.dsl.parser import parse_group_by, parse_rank, parse_search, parse_where, parse_where_document
+from chroma_search.dsl.parser import (
+    _remembered_tree,
+    parse_group_by,
+    parse_rank,
+    parse_search,
+    parse_where,
+    parse_where_document,
+)
 from chroma_search.dsl.printer import print_search
 from chroma_search.dsl.validation import check_search, check_where_dict, check_where_document_dict
 from chroma_search.errors import ChromaSearchError, InvalidArgumentError
@@ -107,19 +115,17 @@ class Fuzzer:
         for number in range(n) if only is None else [only]:
             rng = random.Random(f"{self._seed}:{number}")
             subject, read, use = self._input(rng)
-            start = time.thread_time()
             try:
-                found = read()
-                took = time.thread_time() - start
-                use(found)
+                use(read())
                 report.n_accepted += 1
             except ChromaSearchError as error:
-                took = time.thread_time() - start
                 report.n_refused += 1
                 report.errors[type(error).__name__] += 1
             except Exception as error:
-                took = time.thread_time() - start
                 report.failures.append(f"#{number} {type(error).__name__}: {error!s:.200} for {_shown(subject)}")
+            took = _seconds(read)
+            if took > report.slowest_s:
+                took = min(took, _seconds(read), _seconds(read))  # not the collector's, who comes now and then
             if took > report.slowest_s:
                 report.slowest_s, report.slowest = took, f"#{number} {_shown(subject)}"
         return report
@@ -138,6 +144,14 @@ class Fuzzer:
         params = {name: value for name, value in PARAMS.items() if f"${name}" in text}
         is_whole = parse is parse_search
         return text, lambda: parse(text, params), lambda found: _use(Search.of(found)) if is_whole else hash(found)
+
+
+def _seconds(read: Callable[[], Any]) -> float:
+    _remembered_tree.cache_clear()
+    start = time.thread_time()
+    with suppress(ChromaSearchError):
+        read()
+    return time.thread_time() - start
 
 
 def _shown(subject: Any) -> str:

@@ -3,13 +3,13 @@
 Rows are split into a few dozen clusters by k-means (S. Lloyd, Least squares quantization in PCM, 1982), each cluster
 again until it is small enough; the hierarchy is that of SPANN (Q. Chen et al., SPANN: highly efficient billion-scale
 approximate nearest neighborhood search, 2021, section 3.1), without its balance constraint: the size limit alone bounds
-the lists. These few lines stand where scikit-learn could: its threads made each of the many small clusterings five
-times as long (0.39 s for 1000 x 784 into 33, 2026-11), and the order in which they add depends on their timing.
+the lists. Each split is scikit-learn's k-means with a fixed start, on one thread.
 """
 
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +45,26 @@ def make_centroids(points: Points, list_size: int) -> Vectors:
     origin = mean_point(points, _sample(np.arange(points.n), MOST_BRANCHES * ROWS_PER_BRANCH))
     centroids: list[Vectors] = []
     waiting = [np.arange(points.n)]
-    while waiting:
-        rows = waiting.pop()
-        parts = _split(points, rows, origin, list_size) if len(rows) > list_size else [rows]
-        if len(parts) == 1:
-            centroids.append(mean_point(points, rows))
-        else:
-            waiting.extend(parts)
+    with one_thread():
+        while waiting:
+            rows = waiting.pop()
+            parts = _split(points, rows, origin, list_size) if len(rows) > list_size else [rows]
+            if len(parts) == 1:
+                centroids.append(mean_point(points, rows))
+            else:
+                waiting.extend(parts)
     return np.stack(centroids)
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Return a context in which BLAS and OpenMP use one thread.
+
+    The clusterings are many and small, so that threads make each five times as long (0.39 s for 1000 x 784 into 33,
+    2026-11); and the order in which threads add depends on their timing, which one thread's does not.
+    """
+    from threadpoolctl import threadpool_limits  # comes with scikit-learn
+
+    return threadpool_limits(limits=1)
 
 
 def mean_point(points: Points, rows: Rows) -> Vectors:
@@ -83,19 +95,16 @@ def k_means(rows: Vectors, count: int) -> Vectors:
         rows: float32, shape (n, dim), n >= count, near the origin.
         count: clusters; some may be equal when fewer rows differ.
     """
-    centres = rows[np.sort(np.random.default_rng(SEED).choice(len(rows), count, replace=False))].copy()
-    origin = np.zeros(rows.shape[1], np.float32)
-    for _ in range(EPOCHS):
-        distances = squared_distances(rows, centres, origin)
-        labels = distances.argmin(axis=1)
-        order = np.argsort(labels, kind="stable")
-        used, starts = np.unique(labels[order], return_index=True)
-        sums = np.add.reduceat(rows[order], starts, axis=0, dtype=np.float64)
-        centres[used] = sums / np.diff(np.append(starts, len(rows)))[:, None]
-        unused = np.setdiff1d(np.arange(count), used)
-        if len(unused):  # an empty cluster starts again at the row that its own centre serves worst
-            centres[unused] = rows[np.argsort(-distances.min(axis=1), kind="stable")[: len(unused)]]
-    return centres
+    import warnings
+
+    from sklearn.cluster import KMeans  # takes a second to import; only building needs it
+    from sklearn.exceptions import ConvergenceWarning
+
+    start = rows[np.sort(np.random.default_rng(SEED).choice(len(rows), count, replace=False))]
+    model = KMeans(count, init=start, n_init=1, max_iter=EPOCHS, algorithm="lloyd", random_state=SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than clusters
+        return np.ascontiguousarray(model.fit(rows).cluster_centers_, np.float32)
 
 
 def _split(points: Points, rows: Rows, origin: Vectors, list_size: int) -> list[Rows]:
