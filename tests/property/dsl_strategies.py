@@ -147,8 +147,8 @@ def defaults() -> SearchStrategy[float | None]:
 
 
 @cache
-def knns(*, upstream: bool = False, text: bool = True) -> SearchStrategy[Rank]:
-    """Give Knn leaves; `text=False` leaves out queries that JSON does not take."""
+def knns(*, upstream: bool = False, tagged: bool = False) -> SearchStrategy[Rank]:
+    """Give Knn leaves; `tagged` leaves out sparse queries without their `#type`, which JSON does not take."""
     rest = {"limit": st.integers(1, 2**63 - 1), "return_rank": st.booleans()}
     rest["default"] = st.none() | floats() if upstream else defaults()
     keys = names()
@@ -156,14 +156,14 @@ def knns(*, upstream: bool = False, text: bool = True) -> SearchStrategy[Rank]:
     sparse = st.builds(Knn, sparse_vectors(), keys, **rest)
     untagged = st.builds(Knn, sparse_vectors().map(lambda v: {"indices": v.indices, "values": v.values}), keys, **rest)
     words = st.builds(Knn, texts(), keys | st.just("#embedding"), **rest)
-    return st.one_of([dense, sparse, *([untagged, words] if text else [])])
+    return st.one_of([dense, sparse, words, *([] if tagged else [untagged])])
 
 
 @cache
-def ranks(*, upstream: bool = False, text: bool = True) -> SearchStrategy[Rank]:
+def ranks(*, upstream: bool = False, tagged: bool = False) -> SearchStrategy[Rank]:
     """Give ranks that pass validation."""
     constants = st.builds(dsl.Val, numbers() if upstream else numbers() | st.floats())
-    leaves = [knns(upstream=upstream, text=text), constants]
+    leaves = [knns(upstream=upstream, tagged=tagged), constants]
     if not upstream:
         rest = {"limit": st.integers(1, 99), "default": defaults(), "return_rank": st.booleans()}
         weights = {
@@ -225,9 +225,9 @@ def aggregates() -> SearchStrategy[Any]:
 
 
 @st.composite
-def searches(draw: st.DrawFn, *, upstream: bool = False, text: bool = True) -> SearchClauses:
+def searches(draw: st.DrawFn, *, upstream: bool = False, tagged: bool = False) -> SearchClauses:
     """Give whole searches that pass validation; any clause may be missing."""
-    rank = draw(st.none() | ranks(upstream=upstream, text=text))
+    rank = draw(st.none() | ranks(upstream=upstream, tagged=tagged))
     can_group = rank is not None or not upstream
     group_by = GroupBy(draw(st.lists(names(), min_size=1, max_size=2)), draw(aggregates()))
     columns = names(("#document", "#embedding", "#metadata", "#score", "#id"))

@@ -114,7 +114,7 @@ def flattened(node: Any) -> Any:
     return node
 
 
-@given(strategies.searches(text=False))
+@given(strategies.searches(tagged=True))
 def test_reading_the_json_of_a_search_gives_the_same_search(clauses):
     search = Search.of(clauses)
     again = Search.from_dict(search.to_dict(expand_rrf=False)).clauses
@@ -126,7 +126,7 @@ def test_reading_the_json_of_a_search_gives_the_same_search(clauses):
     assert again.order_by == clauses.order_by
 
 
-@given(strategies.searches(text=False))
+@given(strategies.searches(tagged=True))
 def test_the_json_of_a_search_survives_being_written_to_a_file(clauses):
     form = Search.of(clauses).to_dict(expand_rrf=False)
     assert Search.from_dict(json.loads(json.dumps(form))) == Search.from_dict(form)

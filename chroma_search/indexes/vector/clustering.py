@@ -101,7 +101,8 @@ def k_means(rows: Vectors, count: int) -> Vectors:
     from sklearn.exceptions import ConvergenceWarning
 
     start = rows[np.sort(np.random.default_rng(SEED).choice(len(rows), count, replace=False))]
-    model = KMeans(count, init=start, n_init=1, max_iter=EPOCHS, algorithm="lloyd", random_state=SEED)
+    # scikit-learn has no types: pyright guesses str from the defaults.
+    model = KMeans(count, init=start, max_iter=EPOCHS, algorithm="lloyd", random_state=SEED)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different rows than clusters
         return np.ascontiguousarray(model.fit(rows).cluster_centers_, np.float32)

@@ -122,7 +122,7 @@ def test_a_filter_is_printed_with_the_fewest_parentheses(where, text):
         (-(X + Y), "-(x + y)"),
         (-(X * Y), "-(x * y)"),
         (-Val(5), "-(5)"),
-        (-(-X), "-(-x)"),  # noqa: B002 - no decrement is meant
+        (Mul((Val(-1), -X)), "-(-x)"),
         (-Field("info"), "-(info)"),
         ((-X) * Y, "-1 * x * y"),
         (X - -Y, "x - -y"),
