@@ -157,8 +157,7 @@ def _where(node: Any, least: Binding) -> str:
 def _logical(node: w.And | w.Or, word: str, function: str, binding: Binding, least: Binding) -> str:
     if len(node.conditions) < 2 or any(isinstance(each, type(node)) for each in node.conditions):
         return f"{function}({', '.join(_where(each, Binding.OR) for each in node.conditions)})"
-    closer = Binding(binding + 1)
-    return _enclosed(f" {word} ".join(_where(each, closer) for each in node.conditions), binding, least)
+    return _enclosed(f" {word} ".join(_where(each, binding) for each in node.conditions), binding, least)
 
 
 def _key(node: Any) -> Any:

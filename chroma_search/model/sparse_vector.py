@@ -74,7 +74,7 @@ class SparseVector:
                 raise InvalidInputError(
                     f"SparseVector values must be numbers, got {type(value).__name__} at position {at}"
                 )
-            if not math.isfinite(value):
+            if not _is_finite(value):
                 raise InvalidInputError(f"SparseVector values must be finite, got {value} at position {at}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,6 +101,13 @@ class SparseVector:
             if field not in d:
                 raise InvalidInputError(f"A sparse vector needs '{field}', got only {sorted(map(str, d))}")
         return cls(indices=d["indices"], values=d["values"], labels=d.get("tokens"))
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an int that no float can hold
+        return False
 
 
 SparseVectors = list[SparseVector]
