@@ -243,8 +243,6 @@ def sparse_query(query: Mapping[str, Any], path: str = "rank.$knn") -> SparseVec
             return SparseVector.from_dict({**query, TYPE_KEY: tag})
     except InvalidInputError as error:
         raise InvalidRankError(str(error), path=path) from None
-    except OverflowError:
-        raise InvalidRankError("SparseVector values must fit in a 64-bit float", path=path) from None
     raise InvalidRankError(
         f"Expected dict with {TYPE_KEY}='{SPARSE_VECTOR_TYPE_VALUE}', got {str(tag)[:40]!r}", path=path
     )

@@ -74,8 +74,7 @@ class SparseVector:
                 raise InvalidInputError(
                     f"SparseVector values must be numbers, got {type(value).__name__} at position {at}"
                 )
-            if not _is_finite(value):
-                raise InvalidInputError(f"SparseVector values must be finite, got {value} at position {at}")
+            _check_finite(value, at)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tagged wire form."""
@@ -103,11 +102,15 @@ class SparseVector:
         return cls(indices=d["indices"], values=d["values"], labels=d.get("tokens"))
 
 
-def _is_finite(value: float) -> bool:
+def _check_finite(value: float, at: int) -> None:
     try:
-        return math.isfinite(value)
-    except OverflowError:  # an int that no float can hold
-        return False
+        is_finite = math.isfinite(value)
+    except OverflowError:
+        raise InvalidInputError(
+            f"SparseVector values must fit in a 64-bit float, the int at position {at} does not"
+        ) from None
+    if not is_finite:
+        raise InvalidInputError(f"SparseVector values must be finite, got {value} at position {at}")
 
 
 SparseVectors = list[SparseVector]

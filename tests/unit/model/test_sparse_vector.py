@@ -20,7 +20,7 @@ from chroma_search.model.sparse_vector import SparseVector
         ([1, 1], [1.0, 1.0], None, "strictly ascending"),
         ([1], ["1"], None, "must be numbers"),
         ([1], [float("nan")], None, "must be finite"),
-        ([1], [10**400], None, "must be finite"),
+        ([1], [10**400], None, "64-bit float"),
     ],
 )
 def test_what_is_no_sparse_vector_is_refused(indices, values, labels, message):
