@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -235,11 +235,6 @@ class Execution:
         domains = [_domain(leaf, ranked) for leaf, ranked in zip(plan.leaves, leaves, strict=True)]
         found = evaluate(plan.rank, RankInputs(domains, lambda: self.passing(where), passing_and))
         return best(Ranked(found.support, found.values))
-
-
-def without_page(plan: LogicalPlan) -> LogicalPlan:
-    """Return the plan that gives every ranked record (for counts and tests)."""
-    return replace(plan, limit=Limit())
 
 
 def _as_positions(ranked: Ranked) -> Ranked:
