@@ -8,9 +8,10 @@ once, when the first kernel is chosen).
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.util
 import os
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,12 +52,10 @@ class PostingKernels(Protocol):
 class GraphKernels(Protocol):
     """What `graph_search` and `graph_search_numba` both offer."""
 
-    def descend(  # noqa: D102 - see the reference module
-        self, graph: Graph, query: Floats, space: int, entry: int, n_layers: int
-    ) -> tuple[int, int]: ...
+    def descend(self, graph: Graph, query: Floats, space: int) -> tuple[int, int]: ...  # noqa: D102 - see the reference
     def share_around(self, links: Links, bits: Bits, row: int) -> float: ...  # noqa: D102
     def search(  # noqa: D102
-        self, graph: Graph, query: Floats, space: int, starts: Ints, width: int, marks: Marks, mark: int
+        self, graph: Graph, query: Floats, space: int, width: int, marks: Marks, mark: int
     ) -> Found: ...
     def masked_search(  # noqa: D102
         self,
@@ -91,37 +90,35 @@ def has_numba() -> bool:
     return os.environ.get("CHROMA_SEARCH_KERNELS") != "numpy" and importlib.util.find_spec("numba") is not None
 
 
+@functools.cache
+def _compiled(name: str) -> Any:
+    """Import a compiled twin once; the import statement itself would cost microseconds in each search."""
+    return importlib.import_module(f"chroma_search.kernels.{name}")  # imports numba
+
+
 def distance_kernels(n_elements: int) -> DistanceKernels:
     """Return the distance kernels for a matrix of `n_elements` floats."""
     if n_elements < WORTH_ELEMENTS or not has_numba():
         return distance
-    from chroma_search.kernels import distance_numba  # imports numba
-
-    return distance_numba
+    return _compiled("distance_numba")
 
 
 def posting_kernels(n_postings: int) -> PostingKernels:
     """Return the posting kernels for an index of `n_postings` postings."""
     if n_postings < WORTH_ELEMENTS or not has_numba():
         return posting
-    from chroma_search.kernels import posting_numba  # imports numba
-
-    return posting_numba
+    return _compiled("posting_numba")
 
 
 def graph_kernels() -> GraphKernels:
     """Return the graph search kernels: the graph kinds are for collections where numba is always worth its import."""
     if not has_numba():
         return graph_search
-    from chroma_search.kernels import graph_search_numba  # imports numba
-
-    return graph_search_numba
+    return _compiled("graph_search_numba")
 
 
 def centroid_list_kernels(n_elements: int) -> CentroidListKernels:
     """Return the kernels for lists over a matrix of `n_elements` floats."""
     if n_elements < WORTH_ELEMENTS or not has_numba():
         return centroid_list
-    from chroma_search.kernels import centroid_list_numba  # imports numba
-
-    return centroid_list_numba
+    return _compiled("centroid_list_numba")

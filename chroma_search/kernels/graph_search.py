@@ -9,6 +9,9 @@ walk over hidden rows goes on until `degree` allowed rows were seen or `budget` 
 selectivity 0.57 -> 0.91), and the search also starts from rows spread over the mask, because the neighbourhood of the
 entry may hold none (recall of a filter far from the query 0.12 -> 0.93).
 
+A graph may carry a code of one byte per element beside its vectors (see `indexes/vector/codes`). A walk then compares
+codes, which is a quarter of the memory to wait for, and only the rows of the final beam are measured by their vectors.
+
 Rows come out in ascending order of estimated distance, equal ones in ascending order of row, NaN last.
 """
 
@@ -27,9 +30,16 @@ Links = NDArray[np.int32]
 Floats = NDArray[np.float32]
 Bits = NDArray[np.bool_]
 Marks = NDArray[np.uint8]
+Codes = NDArray[np.int8]
+Code = NDArray[np.int16]
 
 L2, COSINE, IP = 0, 1, 2
 SPACE_CODES = {"l2": L2, "cosine": COSINE, "ip": IP}
+
+LARGEST_CODE = 127
+"""Elements of coded rows lie between this and its negative."""
+LARGEST_ELEMENT = 2.0**60
+"""A query with larger elements, or with NaN, is not coded: float32 could not hold its products."""
 
 
 class Graph(NamedTuple):
@@ -41,6 +51,12 @@ class Graph(NamedTuple):
         links: int32, shape (n, width): neighbours on the lowest layer, filled up with -1.
         upper_links: int32, shape (m, width / 2): neighbours on the upper layers, layer by layer, row after row.
         upper_start: int32, shape (n,): where a row's layer 1 stands in `upper_links`.
+        codes: int8, shape (n, dim): coded rows, or shape (0, dim).
+        scales: float32, as long as `codes`: what one step of a row's code is worth.
+        offsets: float32, as long as `codes`: the part of the distance that does not depend on the query.
+        centre: float32, shape (dim,): what was taken from each row (and is taken from a query, l2) before coding.
+        entry: row where a walk begins.
+        n_layers: layers above the lowest.
     """
 
     vectors: Floats
@@ -48,6 +64,12 @@ class Graph(NamedTuple):
     links: Links
     upper_links: Links
     upper_start: Links
+    codes: Codes
+    scales: Floats
+    offsets: Floats
+    centre: Floats
+    entry: int
+    n_layers: int
 
 
 class Found(NamedTuple):
@@ -58,19 +80,45 @@ class Found(NamedTuple):
     n_measured: int
 
 
-def descend(graph: Graph, query: Floats, space: int, entry: int, n_layers: int) -> tuple[int, int]:
-    """Walk greedily from `entry` down the upper layers; return the row reached and how many rows were measured."""
-    nearest, distance, n_measured = entry, _distances(graph, query, space, np.array([entry]))[0], 1
-    for layer in range(n_layers, 0, -1):
+def coded_query(query: Floats, centre: Floats, space: int) -> tuple[Code, np.float32]:
+    """Return the code and the factor of a query, so that `offsets - factor * scales * (codes @ code)` orders the rows.
+
+    The order is nearly that of their distances. The sums of products fit int32. The code is empty when there are no
+    codes to compare it with (an empty centre) or the query cannot be coded.
+    """
+    nothing = np.empty(0, np.int16), np.float32(0.0)
+    if not len(centre):
+        return nothing
+    centred = query - centre if space == L2 else query
+    longest = np.abs(centred).max(initial=np.float32(0.0))
+    if not longest <= LARGEST_ELEMENT:
+        return nothing
+    steps = min(2**15 - 1, (2**31 - 1) // (LARGEST_CODE * len(query)))
+    size = longest / np.float32(steps) if longest > 0 else np.float32(1.0)
+    return np.rint(centred / size).astype(np.int16), size * np.float32(2.0 if space == L2 else 1.0)
+
+
+def descend(graph: Graph, query: Floats, space: int) -> tuple[int, int]:
+    """Walk greedily from the entry down the upper layers; return the row reached and how many rows were measured."""
+    target = _Target(query, *coded_query(query, graph.centre, space))
+    nearest, n_measured = graph.entry, 1
+    distance = _estimates(graph, target, space, np.array([nearest]))[0]
+    for layer in range(graph.n_layers, 0, -1):
         improved = True
         while improved:
             improved = False
             around = _linked(graph.upper_links[graph.upper_start[nearest] + layer - 1])
-            for row, measured in zip(around.tolist(), _distances(graph, query, space, around), strict=True):
+            for row, measured in zip(around.tolist(), _estimates(graph, target, space, around), strict=True):
                 n_measured += 1
                 if measured < distance:
                     nearest, distance, improved = row, measured, True
     return nearest, n_measured
+
+
+class _Target(NamedTuple):
+    query: Floats
+    code: Code
+    factor: np.float32
 
 
 def share_around(links: Links, bits: Bits, row: int) -> float:
@@ -80,14 +128,13 @@ def share_around(links: Links, bits: Bits, row: int) -> float:
     return np.count_nonzero(bits[around]) / len(around) if len(around) else 1.0
 
 
-def search(graph: Graph, query: Floats, space: int, starts: Rows, width: int, marks: Marks, mark: int) -> Found:
-    """Search with a beam of `width` rows from `starts`.
+def search(graph: Graph, query: Floats, space: int, width: int, marks: Marks, mark: int) -> Found:
+    """Search with a beam of `width` rows from where `descend` ends.
 
     Args:
         graph: what to search.
         query: float32, shape (dim,); of unit length in the cosine space.
         space: L2, COSINE or IP.
-        starts: int64: rows to begin from.
         width: rows kept.
         marks: uint8, shape (n,): scratch that no other search uses at the same time; no element equals `mark`.
         mark: what a row seen is marked with.
@@ -102,7 +149,9 @@ def search(graph: Graph, query: Floats, space: int, starts: Rows, width: int, ma
         marks[new] = mark
         return new
 
-    return _beam(graph, query, space, starts, width, marks, mark, expand)
+    near, n_passed = descend(graph, query, space)
+    found = _beam(graph, query, space, np.array([near]), width, marks, mark, expand)
+    return Found(found.rows, found.distances, found.n_measured + n_passed)
 
 
 def masked_search(
@@ -120,7 +169,8 @@ def masked_search(
     """Search with a beam of `width` rows over the allowed rows; see `search` for the other arguments.
 
     Args:
-        bits: bool, shape (n,): allowed rows. A start that is not allowed is walked from but not returned.
+        bits: bool, shape (n,): allowed rows.
+        starts: int64: rows to begin from. A start that is not allowed is walked from but not returned.
         degree: allowed rows seen from one row at which its expansion ends.
         budget: hidden rows that one expansion may pass through.
     """
@@ -156,26 +206,42 @@ def _beam(
     mark: int,
     expand: Callable[[int], Links],
 ) -> Found:
+    target = _Target(query, *coded_query(query, graph.centre, space))
     beam: list[tuple[bool, float, int]] = []  # is NaN, distance, row: ascending
     done: set[int] = set()
     new: NDArray[np.signedinteger] = np.unique(starts)
     marks[new] = mark
     n_measured = 0
     while True:
-        for row, distance in zip(new.tolist(), _distances(graph, query, space, new).tolist(), strict=True):
+        for row, distance in zip(new.tolist(), _estimates(graph, target, space, new).tolist(), strict=True):
             n_measured += 1
             insort(beam, (math.isnan(distance), distance, row))
             del beam[width:]
         next_row = next((row for _, _, row in beam if row not in done), None)
         if next_row is None:
             rows, distances = [row for _, _, row in beam], [distance for _, distance, _ in beam]
-            return Found(np.array(rows, np.int64), np.array(distances, np.float32), n_measured)
+            found = Found(np.array(rows, np.int64), np.array(distances, np.float32), n_measured)
+            return _measured(graph, query, space, found) if len(target.code) else found
         done.add(next_row)
         new = expand(next_row)
 
 
 def _linked(links: Links) -> Links:
     return links[links >= 0]
+
+
+def _measured(graph: Graph, query: Floats, space: int, found: Found) -> Found:
+    """Measure rows that were compared by code."""
+    distances = _distances(graph, query, space, found.rows)
+    order = np.lexsort((found.rows, distances))
+    return Found(found.rows[order], distances[order], found.n_measured)
+
+
+def _estimates(graph: Graph, target: _Target, space: int, rows: NDArray[np.signedinteger]) -> Floats:
+    if not len(target.code):
+        return _distances(graph, target.query, space, rows)
+    products = np.einsum("ij,j->i", graph.codes[rows].astype(np.int32), target.code.astype(np.int32))
+    return graph.offsets[rows] - target.factor * graph.scales[rows] * products.astype(np.float32)
 
 
 def _distances(graph: Graph, query: Floats, space: int, rows: NDArray[np.signedinteger]) -> Floats:

@@ -15,10 +15,10 @@ from numba.extending import intrinsic
 
 from chroma_search.kernels.jit import compiled
 
-LINE_ELEMENTS = 16
-"""4-byte elements in a cache line of 64 bytes."""
-MOST_ELEMENTS = 256
-"""Elements asked for; the processor's own prefetcher has seen the direction by then."""
+LINE_BYTES = 64
+"""A cache line."""
+MOST_LINES = 16
+"""Lines asked for; the processor's own prefetcher has seen the direction by then."""
 
 
 @intrinsic
@@ -40,6 +40,7 @@ def _prefetch(typing_context: Any, vectors: Any, row: Any, column: Any) -> Any:
 
 @compiled
 def prefetch_row(matrix: Any, row: int) -> None:
-    """Start fetching the beginning of `matrix[row]`, of 4-byte elements; `row` must be a row of the matrix."""
-    for column in range(0, min(matrix.shape[1], MOST_ELEMENTS), LINE_ELEMENTS):
+    """Start fetching the beginning of `matrix[row]`; `row` must be a row of the matrix."""
+    step = LINE_BYTES // matrix.itemsize
+    for column in range(0, min(matrix.shape[1], MOST_LINES * step), step):
         _prefetch(matrix, row, column)  # type: ignore[call-arg]  # numba passes its typing context itself

@@ -166,12 +166,17 @@ class Execution:
     def _run_dense(
         self, plans: Sequence[LogicalPlan], marks: Sequence[RunTrace], *, with_steps: bool
     ) -> dict[tuple[int, int], Ranked]:
+        dense = [
+            (at, number, leaf)
+            for at, plan in enumerate(plans)
+            for number, leaf in enumerate(plan.leaves)
+            if isinstance(leaf, Knn) and not isinstance(leaf.query, SparseVector)
+        ]
         groups: dict[tuple[Any, int], dict[Any, list[tuple[int, int, Knn]]]] = {}
-        for at, plan in enumerate(plans):
-            for number, leaf in enumerate(plan.leaves):
-                if isinstance(leaf, Knn) and not isinstance(leaf.query, SparseVector):
-                    queries = groups.setdefault((plan.where, leaf.limit), {})
-                    queries.setdefault(leaf.query_identity(), []).append((at, number, leaf))
+        for at, number, leaf in dense:
+            queries = groups.setdefault((plans[at].where, leaf.limit), {})
+            identity = leaf.query_identity() if len(dense) > 1 else None
+            queries.setdefault(identity, []).append((at, number, leaf))
         lists: dict[tuple[int, int], Ranked] = {}
         for (where, limit), queries in groups.items():
             started = time.perf_counter()

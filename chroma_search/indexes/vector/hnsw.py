@@ -2,8 +2,8 @@
 
 The graph is built by hnswlib (see `hnsw_graph`) and searched by our own kernels (see `kernels/graph_search`) over the
 stored vectors: the index holds links only, a search takes a mask without calling back into Python, and an index that
-readers hold never changes. Where float32 arithmetic cannot be trusted with some vector (see `norms`) the index offers
-nothing, and the planner scans.
+readers hold never changes. Long vectors are first compared by codes of a byte per element (see `codes`). Where float32
+arithmetic cannot be trusted with some vector (see `norms`) the index offers nothing, and the planner scans.
 
 Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share) and `masked_graph`.
 """
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from chroma_search.errors import CorruptionError
 from chroma_search.indexes.base import Offer, VectorRequest
 from chroma_search.indexes.vector.allowed import allowed_bits
+from chroma_search.indexes.vector.codes import RowCodes, code_rows
 from chroma_search.indexes.vector.hnsw_graph import HnswGraph, build_graph, grown_graph
 from chroma_search.indexes.vector.marks import MarkPool
-from chroma_search.indexes.vector.near_ties import rounding_slack, with_near_ties
+from chroma_search.indexes.vector.near_ties import first_with_near_ties, rounding_slack
 from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.spread import spread_rows
@@ -61,6 +62,7 @@ WIDEST = 4
 CALL_US = 60.0
 ROW_US = 0.05
 FLOAT_US = 0.0008
+CODE_US = 0.00035
 LIST_US = 0.1
 NUMPY_ROW_US, NUMPY_LIST_US = 12.0, 40.0
 """The same without numba: calls of numpy. A filter is then usually better scanned, and these figures say so."""
@@ -82,6 +84,7 @@ class HnswIndex:
         graph: HnswGraph | None,
         magnitudes: Magnitudes,
         twins: Twins,
+        codes: RowCodes,
     ) -> None:
         self._vectors = vectors
         self._space: Space = space
@@ -90,7 +93,8 @@ class HnswIndex:
         self._magnitudes = magnitudes
         self._twins = twins
         self._marks = MarkPool(len(vectors))
-        self._searched = None if graph is None else _searched(vectors, magnitudes, graph)
+        self._codes = codes
+        self._searched = None if graph is None else _searched(vectors, magnitudes, graph, codes)
 
     @property
     def n_rows(self) -> int:
@@ -109,24 +113,26 @@ class HnswIndex:
         twins = Twins.of(vectors)
         inserted = twins.distinct(len(vectors))
         graph = build_graph(vectors, space, parameters, inserted) if magnitudes.is_trusted else None
-        return cls(vectors, space, parameters, graph, magnitudes, twins)
+        codes = RowCodes.none() if graph is None else code_rows(vectors, space, graph.links)
+        return cls(vectors, space, parameters, graph, magnitudes, twins, codes)
 
     def extended(self, vectors: Vectors) -> HnswIndex | None:
         """Return a new index with the further rows inserted; this one does not change."""
         magnitudes = self._magnitudes.followed_by(vectors[self.n_rows :], self._space)
         twins = Twins.of(vectors)  # the first of equal rows is the original: those of the old graph stay
         if not magnitudes.is_trusted:
-            return HnswIndex(vectors, self._space, self._parameters, None, magnitudes, twins)
+            return HnswIndex(vectors, self._space, self._parameters, None, magnitudes, twins, RowCodes.none())
         if self._graph is None:
             return None
         inserted = twins.distinct(len(vectors))
         graph = grown_graph(self._graph, vectors, self._space, self._parameters, inserted)
-        return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins)
+        codes = code_rows(vectors, self._space, graph.links)
+        return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins, codes)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
         graph = self._graph.to_arrays() if self._graph is not None else {}
-        return {**self._magnitudes.to_arrays(), **self._twins.to_arrays(), **graph}
+        return {**self._magnitudes.to_arrays(), **self._twins.to_arrays(), **self._codes.to_arrays(), **graph}
 
     @classmethod
     def from_arrays(
@@ -143,7 +149,8 @@ class HnswIndex:
                 f"the stored graph links {len(graph.links)} rows, but there are {len(vectors)} vectors"
             )
         magnitudes, twins = Magnitudes.from_arrays(arrays), Twins.from_arrays(arrays)
-        return cls(vectors, space, HnswParameters.of(params), graph, magnitudes, twins)
+        codes = RowCodes.from_arrays(arrays)
+        return cls(vectors, space, HnswParameters.of(params), graph, magnitudes, twins, codes)
 
     def offers(self, request: VectorRequest) -> Sequence[Offer]:
         """Offer `masked_graph` for a filtered request and `graph` for any other; nothing when there is no graph."""
@@ -185,26 +192,25 @@ class HnswIndex:
         rows, estimates = self._twins.expanded(found.rows, found.distances, bits, k)
         distances = estimates.astype(np.float64)
         slack = rounding_slack(query, self._vectors.shape[1], self._space, self._magnitudes.longest)
-        kept = with_near_ties(distances, k, slack)
-        return Candidates(rows[kept], distances[kept], exact=False, visited=found.n_measured)
+        kept = first_with_near_ties(distances, k, slack)
+        return Candidates(rows[:kept], distances[:kept], exact=False, visited=found.n_measured)
 
     def _width(self, k: int, beam: int) -> int:
         return min(max(k, beam, self._parameters.ef_search), self.n_rows)
 
     def _cost_us(self, width: int) -> float:
         n_measured = min(width * self._parameters.max_neighbors * MEASURED_PER_KEPT, self.n_rows)
-        row_us = (0.0 if has_numba() else NUMPY_ROW_US) + ROW_US + self._vectors.shape[1] * FLOAT_US
-        return CALL_US + self.n_rows * BIT_US + n_measured * row_us
+        vector_us = self._vectors.shape[1] * FLOAT_US
+        has_codes = len(self._codes.values) > 0
+        row_us = self._vectors.shape[1] * CODE_US if has_codes else vector_us
+        row_us += ROW_US + (0.0 if has_numba() else NUMPY_ROW_US)
+        return CALL_US + self.n_rows * BIT_US + n_measured * row_us + (width * vector_us if has_codes else 0.0)
 
     def _plain(self, target: Vectors, width: int) -> Found:
         """Search all nodes with a beam of `width`."""
-        assert self._graph is not None
         assert self._searched is not None
-        kernels, space = graph_kernels(), SPACE_CODES[self._space]
-        near, n_passed = kernels.descend(self._searched, target, space, self._graph.entry, self._graph.n_layers)
         with self._marks.borrow() as (marks, mark):
-            found = kernels.search(self._searched, target, space, np.array([near]), width, marks, mark)
-        return Found(found.rows, found.distances, found.n_measured + n_passed)
+            return graph_kernels().search(self._searched, target, SPACE_CODES[self._space], width, marks, mark)
 
     def _masked(
         self,
@@ -215,10 +221,9 @@ class HnswIndex:
         starts: NDArray[np.int64],
     ) -> Found:
         """Search the allowed nodes with a beam of `width`."""
-        assert self._graph is not None
         assert self._searched is not None
         kernels, space = graph_kernels(), SPACE_CODES[self._space]
-        near, n_passed = kernels.descend(self._searched, target, space, self._graph.entry, self._graph.n_layers)
+        near, n_passed = kernels.descend(self._searched, target, space)
         share, selectivity = kernels.share_around(self._searched.links, bits, near), n_allowed / self.n_rows
         degree, budget = float(self._parameters.max_neighbors), _budget(selectivity)
         if share < FAR_SHARE * selectivity:
@@ -233,13 +238,19 @@ class HnswIndex:
         return Found(found.rows, found.distances, found.n_measured + n_passed)
 
 
-def _searched(vectors: Vectors, magnitudes: Magnitudes, graph: HnswGraph) -> Graph:
+def _searched(vectors: Vectors, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:
     return Graph(
         frozen(vectors),
         frozen(magnitudes.inverse),
         frozen(graph.links),
         frozen(graph.upper_links),
         frozen(graph.upper_start()),
+        codes.values,
+        codes.scales,
+        codes.offsets,
+        codes.centre,
+        graph.entry,
+        graph.n_layers,
     )
 
 

@@ -6,6 +6,7 @@ first 5 of a search for 5 could differ from the first 5 of a search for 50.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,3 +44,11 @@ def with_near_ties(distances: NDArray[np.float64], k: int, slack: Slack) -> NDAr
     kth = float(np.partition(distances, k - 1)[k - 1])
     limit = kth * (1.0 + slack.relative) + slack.absolute
     return np.flatnonzero((distances <= limit) | (not np.isfinite(limit)))
+
+
+def first_with_near_ties(distances: NDArray[np.float64], k: int, slack: Slack) -> int:
+    """Return how many of ascending distances (NaN last) `with_near_ties` keeps: they come first."""
+    if len(distances) <= k:
+        return len(distances)
+    limit = float(distances[k - 1]) * (1.0 + slack.relative) + slack.absolute
+    return int(np.searchsorted(distances, limit, side="right")) if math.isfinite(limit) else len(distances)

@@ -15,6 +15,10 @@ def share_leaves(plan: LogicalPlan) -> LogicalPlan:
     """
     if plan.rank is None:
         return plan
+    if (
+        isinstance(plan.rank, INDEX_LEAVES) and not plan.leaves
+    ):  # the commonest rank; comparing leaves reads their query
+        return replace(plan, rank=LeafRef(0), leaves=(plan.rank,))
     places = {leaf: at for at, leaf in enumerate(plan.leaves)}
 
     def shared(node: Node) -> Node:

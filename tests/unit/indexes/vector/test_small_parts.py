@@ -7,7 +7,7 @@ import pytest
 
 from chroma_search.indexes.vector.allowed import allowed_bits, allowed_rows
 from chroma_search.indexes.vector.marks import LAST_MARK, MarkPool
-from chroma_search.indexes.vector.near_ties import Slack, rounding_slack, with_near_ties
+from chroma_search.indexes.vector.near_ties import Slack, first_with_near_ties, rounding_slack, with_near_ties
 from chroma_search.indexes.vector.points import Points
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.model.distance import SPACES, exact_distances
@@ -76,6 +76,16 @@ def test_the_cut_keeps_rows_within_rounding_of_the_kth():
 def test_the_cut_keeps_everything_when_the_kth_is_no_number():
     assert with_near_ties(np.array([np.nan, 1.0, np.nan]), 2, Slack(0.0, 0.0)).tolist() == [0, 1, 2]
     assert len(with_near_ties(np.full(3, np.inf), 1, Slack(1e-6, 0.0))) == 3
+
+
+def test_sorted_distances_are_cut_in_the_same_place():
+    for distances in ([1.0, 2.0, 2.0000001, 3.0, 5.0], [1.0, np.nan, np.nan], [np.inf, np.inf], [1.0, 1.0, 1.0], []):
+        for k in (1, 2, 9):
+            for slack in (Slack(1e-6, 0.0), Slack(0.0, 0.0), Slack(0.0, 2.0)):
+                array = np.array(distances, np.float64)
+                kept = with_near_ties(array, k, slack)
+                assert first_with_near_ties(array, k, slack) == len(kept)
+                assert kept.tolist() == list(range(len(kept)))
 
 
 def test_the_slack_covers_the_rounding_of_float32():

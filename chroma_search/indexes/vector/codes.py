@@ -1,0 +1,123 @@
+"""Codes of one byte per element, by which a graph search compares rows before it measures the few that stay.
+
+A row is centred on the mean of all rows and cut into 255 steps of its own size (scalar quantisation). The product of a
+code and a query then estimates their distance with a quarter of the memory traffic, which is what a graph search waits
+for. Codes choose the way and the beam; the beam is measured by the vectors, so distances never come from codes.
+
+Codes can be too coarse: where one element is a thousand times as large as those that tell neighbours apart, all
+neighbours get the same code. `are_faithful` tells; the search then compares vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.indexes.vector.norms import unit_vectors
+from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.frozen import frozen
+from chroma_search.kernels.graph_search import LARGEST_CODE, SPACE_CODES, coded_query
+from chroma_search.model.distance import Space, Vectors
+
+LEAST_DIM = 64
+"""Vectors of fewer elements lie within four cache lines: codes would save nothing."""
+SAMPLED_ROWS = 128
+"""Rows whose neighbourhoods `are_faithful` looks at."""
+COARSEST = 0.2
+"""Largest `coarseness` of codes in use (2026-11: real data 0.01-0.02; recall stayed up to 0.4, was lost from 1 on)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowCodes:
+    """The codes of all rows.
+
+    Attributes:
+        values: int8, shape (n, dim).
+        scales: float32, shape (n,): size of a step of each row.
+        offsets: float32, shape (n,): squared norm of the centred row (l2), 0.0 in the other spaces.
+        centre: float32, shape (dim,): mean of the rows (of the unit vectors in the cosine space).
+    """
+
+    values: NDArray[np.int8]
+    scales: NDArray[np.float32]
+    offsets: NDArray[np.float32]
+    centre: NDArray[np.float32]
+
+    @staticmethod
+    def none() -> RowCodes:
+        """Return what stands for no codes."""
+        nothing = frozen(np.empty(0, np.float32))
+        return RowCodes(frozen(np.empty((0, 0), np.int8)), nothing, nothing, nothing)
+
+    @staticmethod
+    def of(vectors: Vectors, space: Space) -> RowCodes:
+        """Code every row; float32 holds the squares of all their norms."""
+        n, dim = vectors.shape
+        total = np.zeros(dim, np.float64)
+        for block in row_blocks(n, dim):
+            total += _points(vectors[block], space).sum(axis=0, dtype=np.float64)
+        centre = (total / max(n, 1)).astype(np.float32)
+        values, scales = np.empty((n, dim), np.int8), np.empty(n, np.float32)
+        offsets = np.zeros(n, np.float32)
+        for block in row_blocks(n, dim):
+            centred = _points(vectors[block], space) - centre
+            steps = np.abs(centred).max(axis=1) / np.float32(LARGEST_CODE)
+            values[block] = np.rint(centred / np.where(steps > 0, steps, 1.0)[:, None])
+            scales[block] = steps
+            if space == "l2":
+                offsets[block] = np.einsum("ij,ij->i", centred, centred)
+        return RowCodes(frozen(values), frozen(scales), frozen(offsets), frozen(centre))
+
+    def are_faithful(self, vectors: Vectors, space: Space, links: NDArray[np.int32]) -> bool:
+        """Tell whether codes order the neighbours of a row nearly as vectors do."""
+        return self.coarseness(vectors, space, links) <= COARSEST
+
+    def coarseness(self, vectors: Vectors, space: Space, links: NDArray[np.int32]) -> float:
+        """Return the error of the estimates as a share of what they have to tell apart.
+
+        Both are standard deviations over the nearer half of the neighbours of a row (the others are links into the
+        distance), and medians over rows spread over the graph.
+        """
+        errors: list[float] = []
+        spreads: list[float] = []
+        for row in np.unique(np.linspace(0, len(vectors) - 1, SAMPLED_ROWS).astype(np.int64)).tolist():
+            near = links[row][links[row] >= 0]
+            points = _points(vectors[near], space).astype(np.float64)
+            query = _points(vectors[row : row + 1], space)[0]
+            true = ((points - query) ** 2).sum(axis=1) if space == "l2" else -(points @ query)
+            nearer = np.argsort(true)[: (len(near) + 1) // 2]
+            if len(nearer) < 2:
+                continue
+            code, factor = coded_query(query, self.centre, SPACE_CODES[space])
+            products = self.values[near].astype(np.float64) @ code
+            estimates = self.offsets[near] - float(factor) * self.scales[near] * products
+            errors.append(float(np.std((estimates - true)[nearer])))
+            spreads.append(float(np.std(true[nearer])))
+        spread = float(np.median(spreads)) if spreads else 0.0
+        return float(np.median(errors)) / spread if spread > 0 else float("inf")
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store."""
+        return {"codes": self.values, "code_scales": self.scales, "code_offsets": self.offsets, "centre": self.centre}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> RowCodes:
+        """Open stored arrays."""
+        values, scales, offsets = (frozen(arrays[name]) for name in ("codes", "code_scales", "code_offsets"))
+        return RowCodes(values, scales, offsets, frozen(arrays["centre"]))
+
+
+def _points(vectors: Vectors, space: Space) -> Vectors:
+    return unit_vectors(vectors) if space == "cosine" else vectors
+
+
+def code_rows(vectors: Vectors, space: Space, links: NDArray[np.int32]) -> RowCodes:
+    """Return the codes of rows that are linked so, or `none` where codes would save nothing or mislead."""
+    if vectors.shape[1] < LEAST_DIM or not len(vectors):
+        return RowCodes.none()
+    codes = RowCodes.of(vectors, space)
+    return codes if codes.are_faithful(vectors, space, links) else RowCodes.none()
