@@ -38,25 +38,33 @@ class Node:
     """Base of filter, rank, group, limit, select and order nodes."""
 
     span: Span | None = field(default=None, kw_only=True, compare=False, repr=False)
+    _identity: tuple[Any, ...] | None = field(default=None, init=False, compare=False, repr=False)
     levels: ClassVar[int] = 1
     """Levels that the node takes up in a tree of plain JSON; more than 1 where one node is written as several."""
 
     def identity(self) -> tuple[Any, ...]:
         """Return what makes the node equal to another: its class and its tagged field values."""
-        return (type(self).__name__, *(tagged(getattr(self, each.name)) for each in fields(self) if each.compare))
+        kind = type(self)
+        return (kind.__name__, *[tagged(getattr(self, name)) for name in field_names(kind)])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Node):
             return NotImplemented
-        return type(self) is type(other) and self.identity() == other.identity()
+        return self is other or (type(self) is type(other) and self._known_identity() == other._known_identity())
 
     def __hash__(self) -> int:
-        return hash(self.identity())
+        return hash(self._known_identity())
+
+    def _known_identity(self) -> tuple[Any, ...]:
+        if self._identity is None:  # a search hashes its filter once per cache it looks into
+            object.__setattr__(self, "_identity", self.identity())
+        assert self._identity is not None
+        return self._identity
 
     def children(self) -> Iterator[Node]:
         """Yield the nodes directly below this one, left to right."""
-        for each in fields(self):
-            value = getattr(self, each.name)
+        for name in field_names(type(self)):
+            value = getattr(self, name)
             if isinstance(value, Node):
                 yield value
             elif isinstance(value, tuple):

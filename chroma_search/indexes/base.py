@@ -32,12 +32,15 @@ class Offer:
         cost_us: expected time in microseconds on one core (model of the index kind, measured in benchmarks/ann).
         exact: True when the answer is exact.
         reason: the figures behind the cost, in words.
+        far_us: what it is worth paying to avoid this path when the filter turns out to avoid the query, because the
+            answer would be slow and poor; None for a path that does not mind.
     """
 
     strategy: str
     cost_us: float
     exact: bool
     reason: str
+    far_us: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class VectorRequest:
         n_rows: rows of the segment.
         is_filtered: False when the mask only hides dead rows.
         beam: smallest beam (HNSW) or 0 for the index's own.
+        is_far: True when a probe has shown that hardly any row near the query matches.
     """
 
     k: int
@@ -57,6 +61,20 @@ class VectorRequest:
     n_rows: int
     is_filtered: bool
     beam: int = 0
+    is_far: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What a look at the rows near a query showed.
+
+    Attributes:
+        pass_rate: share of them that the mask allows, 0..1.
+        is_far: True when that is so little, beside the selectivity, that the filter avoids the query.
+    """
+
+    pass_rate: float
+    is_far: bool
 
 
 @runtime_checkable
@@ -102,6 +120,10 @@ class VectorIndex(Protocol):
 
     def offers(self, request: VectorRequest) -> Sequence[Offer]:
         """Return the strategies this index has for the request, each with its cost."""
+        ...
+
+    def probe(self, query: Vectors, mask: Mask) -> Probe:
+        """Look at a few rows near the query (float32, shape (dim,)), at a small part of the cost of a search."""
         ...
 
     def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:

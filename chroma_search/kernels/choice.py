@@ -16,8 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.kernels import centroid_list, distance, graph_search, posting
-from chroma_search.kernels.graph_search import Bits, Found, Graph, Links, Marks
+from chroma_search.kernels import centroid_list, coded_scan, distance, graph_search, posting
+from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
+from chroma_search.kernels.graph_search import Bits, Code, Found, Graph, Links, Marks
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -52,6 +53,7 @@ class PostingKernels(Protocol):
 class GraphKernels(Protocol):
     """What `graph_search` and `graph_search_numba` both offer."""
 
+    def coded_query(self, query: Floats, centre: Floats, space: int) -> tuple[Code, np.float32]: ...  # noqa: D102
     def descend(self, graph: Graph, query: Floats, space: int) -> tuple[int, int]: ...  # noqa: D102 - see the reference
     def share_around(self, links: Links, bits: Bits, row: int) -> float: ...  # noqa: D102
     def search(  # noqa: D102
@@ -70,6 +72,12 @@ class GraphKernels(Protocol):
         marks: Marks,
         mark: int,
     ) -> Found: ...
+
+
+class CodedScanKernels(Protocol):
+    """What `coded_scan` and `coded_scan_numba` both offer."""
+
+    def in_reach(self, of: CodedRows, target: CodedTarget, rows: Ints, k: int) -> Ints: ...  # noqa: D102 - see the reference
 
 
 class CentroidListKernels(Protocol):
@@ -115,6 +123,13 @@ def graph_kernels() -> GraphKernels:
     if not has_numba():
         return graph_search
     return _compiled("graph_search_numba")
+
+
+def coded_scan_kernels() -> CodedScanKernels:
+    """Return the kernels over codes: rows have codes only where a graph is worth the import of numba."""
+    if not has_numba():
+        return coded_scan
+    return _compiled("coded_scan_numba")
 
 
 def centroid_list_kernels(n_elements: int) -> CentroidListKernels:

@@ -1,4 +1,4 @@
-"""Choose an access path for a dense leaf in one segment: ask each index for offers, take the cheapest that may serve.
+"""Choose an access path for a dense leaf in one segment: ask each index for offers, take the best that may serve.
 
 A pure function of offers; nothing here knows an index kind. The order of the other offers is the ladder that the run
 climbs when the chosen path found too few; its last step is always an exact one.
@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chroma_search.indexes.base import Offer, VectorIndex, VectorRequest
+
+EXACT_WORTH = 1.25
+"""An exact path may cost so many times the cheapest one: its answer is sure, and it needs no probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,17 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
-    """The chosen path first, then the ones to climb to; the rejected ones with the reason, for EXPLAIN."""
+    """The chosen path first, then the ones to climb to.
+
+    Attributes:
+        steps: chosen, then the exact ones.
+        rejected: other offers with the reason, for EXPLAIN.
+        probes: True when the choice hangs on whether the filter avoids the query: a probe decides before the run.
+    """
 
     steps: tuple[Choice, ...]
     rejected: tuple[tuple[Choice, str], ...] = ()
+    probes: bool = False
 
     @property
     def chosen(self) -> Choice:
@@ -59,10 +69,17 @@ def choose(
         steps = tuple(choice for choice in offered if choice.offer.exact)
         rejected = tuple((choice, "exact=True") for choice in offered if not choice.offer.exact)
         return Ladder(steps, rejected)
-    cheapest = offered[0]
-    rejected = tuple((choice, f"{choice.offer.cost_us:.0f} us expected") for choice in offered[1:])
-    if cheapest.offer.exact:
-        return Ladder((cheapest,), rejected)
+    chosen = next(
+        (each for each in offered if each.offer.exact and each.offer.cost_us <= EXACT_WORTH * offered[0].offer.cost_us),
+        offered[0],
+    )
+    others = [choice for choice in offered if choice is not chosen]
+    rejected = tuple((choice, f"{choice.offer.cost_us:.0f} us expected") for choice in others)
+    if chosen.offer.exact:
+        return Ladder((chosen,), rejected)
     # An approximate path that failed is followed by the exact ones only: trying another approximate one would cost
     # more than it saves, since the failure says that matches are far from the query.
-    return Ladder((cheapest, *(choice for choice in offered[1:] if choice.offer.exact)), rejected)
+    exact_steps = tuple(choice for choice in others if choice.offer.exact)
+    far_us = chosen.offer.far_us
+    probes = far_us is not None and not request.is_far and any(each.offer.cost_us < far_us for each in exact_steps)
+    return Ladder((chosen, *exact_steps), rejected, probes)

@@ -131,16 +131,16 @@ class Execution:
 
     def matches(self, where: Where | None, ids: Sequence[str] | None = None) -> list[Match]:
         """Return which rows of each segment pass the filter and, if given, are among the ids."""
-        key = where if ids is None else None
-        if ids is None and key in self._matches:
-            return self._matches[key]
+        known = self._matches.get(where) if ids is None else None
+        if known is not None:
+            return known
         found: list[Match] = []
         for view in self._views:
             mask = matching_rows(where, ids, view)
             n_matching = view.n_live if mask is None else mask.count()
             found.append(Match(view, mask, n_matching, where is not None or ids is not None))
         if ids is None:
-            self._matches[key] = found
+            self._matches[where] = found
         return found
 
     def passing(self, where: Where | None, ids: Sequence[str] | None = None) -> NDArray[np.int64]:

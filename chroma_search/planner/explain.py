@@ -209,6 +209,7 @@ def _segment_node(part: SegmentPlan, steps: Sequence[Step], verbose: bool) -> Pl
         "strategy": choice.offer.strategy,
         "est": f"{estimate.least}/{estimate.expected}/{estimate.most}",
         "why": f'"{choice.offer.reason}"',
+        **({"probes": "true"} if part.ladder.probes else {}),
     }
     children: list[PlanNode] = []
     if verbose:
@@ -217,7 +218,10 @@ def _segment_node(part: SegmentPlan, steps: Sequence[Step], verbose: bool) -> Pl
             children.append(PlanNode("Rejected", words))
     for step in steps:
         if step.segment == part.segment:
-            ran = {"index": step.choice.kind, "strategy": step.choice.offer.strategy, "found": step.n_found}
+            ran: dict[str, Any] = {"index": step.choice.kind, "strategy": step.choice.offer.strategy}
+            if step.probe is not None:
+                ran["probe"] = f"{step.probe:.3f}"
+            ran["found"] = step.n_found
             children.append(PlanNode("Ran", {**ran, "visited": step.visited, "ms": f"{step.elapsed_ms:.3f}"}))
     return PlanNode("SegmentKnn", facts, children)
 

@@ -145,9 +145,10 @@ class Segment:
     def cached_mask(self, predicate: Hashable, make: Callable[[], Mask]) -> Mask:
         """Return the mask of a predicate, made once and kept while it is in use (exact masks only)."""
         with self._lock:
-            if predicate in self._masks:
+            known = self._masks.get(predicate)
+            if known is not None:
                 self._masks.move_to_end(predicate)
-                return self._masks[predicate]
+                return known
         mask = make()
         with self._lock:
             self._masks[predicate] = mask

@@ -17,7 +17,7 @@ from chroma_search.model.distance import SPACES, exact_distances
 from chroma_search.model.mask import Mask
 
 KINDS = sorted(VECTOR_INDEX_KINDS)
-N, DIM, K = 3000, 24, 10
+N, DIM, K = 3000, 72, 10  # long enough for codes
 RECALL_FLOOR = {"l2": 0.95, "cosine": 0.95, "ip": 0.9}
 
 pytestmark = [pytest.mark.parametrize("kind", KINDS), pytest.mark.parametrize("space", SPACES)]
@@ -113,6 +113,15 @@ MASKS = {
     "one cluster": lambda rng: Mask.of_rows(N, np.arange(300, 450)),
     "last rows": lambda rng: Mask.of_rows(N, np.arange(N - 1500, N)),
 }
+
+
+@pytest.mark.parametrize("mask_name", sorted(MASKS))
+def test_a_probe_tells_the_share_of_allowed_rows_near_the_query(kind, space, mask_name):
+    index, mask = built(kind, space), MASKS[mask_name](np.random.default_rng(3))
+    for query in queries(3):
+        probe = index.probe(query, mask)
+        assert 0.0 <= probe.pass_rate <= 1.0
+        assert not (probe.is_far and probe.pass_rate > mask.count() / N)
 
 
 @pytest.mark.parametrize("mask_name", sorted(MASKS))

@@ -10,6 +10,7 @@ neighbours get the same code. `are_faithful` tells; the search then compares vec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import LARGEST_CODE, SPACE_CODES, coded_query
 from chroma_search.model.distance import Space, Vectors
 
+ROUNDED_UP = 1.0 + 2.0**-22
+"""Factor that makes a float64 norm, once rounded to float32, no smaller than it was."""
 LEAST_DIM = 64
 """Vectors of fewer elements lie within four cache lines: codes would save nothing."""
 SAMPLED_ROWS = 128
@@ -39,19 +42,25 @@ class RowCodes:
         values: int8, shape (n, dim).
         scales: float32, shape (n,): size of a step of each row.
         offsets: float32, shape (n,): squared norm of the centred row (l2), 0.0 in the other spaces.
+        residuals: float32, shape (n,): norm of what a code leaves out of its centred row, rounded up.
         centre: float32, shape (dim,): mean of the rows (of the unit vectors in the cosine space).
+        longest: largest norm of a centred row, rounded up.
+        centre_length: norm of the centre.
     """
 
     values: NDArray[np.int8]
     scales: NDArray[np.float32]
     offsets: NDArray[np.float32]
+    residuals: NDArray[np.float32]
     centre: NDArray[np.float32]
+    longest: float
+    centre_length: float
 
     @staticmethod
     def none() -> RowCodes:
         """Return what stands for no codes."""
         nothing = frozen(np.empty(0, np.float32))
-        return RowCodes(frozen(np.empty((0, 0), np.int8)), nothing, nothing, nothing)
+        return RowCodes(frozen(np.empty((0, 0), np.int8)), nothing, nothing, nothing, nothing, 0.0, 0.0)
 
     @staticmethod
     def of(vectors: Vectors, space: Space) -> RowCodes:
@@ -62,15 +71,23 @@ class RowCodes:
             total += _points(vectors[block], space).sum(axis=0, dtype=np.float64)
         centre = (total / max(n, 1)).astype(np.float32)
         values, scales = np.empty((n, dim), np.int8), np.empty(n, np.float32)
-        offsets = np.zeros(n, np.float32)
+        offsets, residuals, longest = np.zeros(n, np.float32), np.empty(n, np.float32), 0.0
         for block in row_blocks(n, dim):
             centred = _points(vectors[block], space) - centre
             steps = np.abs(centred).max(axis=1) / np.float32(LARGEST_CODE)
             values[block] = np.rint(centred / np.where(steps > 0, steps, 1.0)[:, None])
             scales[block] = steps
+            wide = centred.astype(np.float64)
+            squares = np.einsum("ij,ij->i", wide, wide)
+            longest = max(longest, float(np.sqrt(squares.max())) * ROUNDED_UP)
             if space == "l2":
-                offsets[block] = np.einsum("ij,ij->i", centred, centred)
-        return RowCodes(frozen(values), frozen(scales), frozen(offsets), frozen(centre))
+                offsets[block] = squares
+            wide -= values[block] * steps.astype(np.float64)[:, None]
+            residuals[block] = np.sqrt(np.einsum("ij,ij->i", wide, wide)) * ROUNDED_UP
+        frozen_centre, length = frozen(centre), _length(centre)
+        return RowCodes(
+            frozen(values), frozen(scales), frozen(offsets), frozen(residuals), frozen_centre, longest, length
+        )
 
     def are_faithful(self, vectors: Vectors, space: Space, links: NDArray[np.int32]) -> bool:
         """Tell whether codes order the neighbours of a row nearly as vectors do."""
@@ -102,13 +119,26 @@ class RowCodes:
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store."""
-        return {"codes": self.values, "code_scales": self.scales, "code_offsets": self.offsets, "centre": self.centre}
+        return {
+            "codes": self.values,
+            "code_scales": self.scales,
+            "code_offsets": self.offsets,
+            "code_residuals": self.residuals,
+            "code_centre": self.centre,
+            "code_longest": np.array([self.longest], np.float64),
+        }
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> RowCodes:
         """Open stored arrays."""
-        values, scales, offsets = (frozen(arrays[name]) for name in ("codes", "code_scales", "code_offsets"))
-        return RowCodes(values, scales, offsets, frozen(arrays["centre"]))
+        names = ("codes", "code_scales", "code_offsets", "code_residuals", "code_centre")
+        values, scales, offsets, residuals, centre = (frozen(arrays[name]) for name in names)
+        return RowCodes(values, scales, offsets, residuals, centre, float(arrays["code_longest"][0]), _length(centre))
+
+
+def _length(vector: NDArray[np.float32]) -> float:
+    wide = vector.astype(np.float64)
+    return math.sqrt(wide @ wide)
 
 
 def _points(vectors: Vectors, space: Space) -> Vectors:

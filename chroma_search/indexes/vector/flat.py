@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from chroma_search.indexes.base import Offer, VectorRequest
+from chroma_search.indexes.base import Offer, Probe, VectorRequest
 from chroma_search.indexes.vector.allowed import allowed_rows
 from chroma_search.indexes.vector.exact_scan import Scanned, is_batch, scan_batch, scan_one
 from chroma_search.indexes.vector.norms import RowNorms
@@ -74,6 +74,11 @@ class FlatIndex:
         cost_us = exact_scan_us(request.n_matching, self.n_rows, dim)
         reason = f"{request.n_matching} matching rows of {dim} floats"
         return (Offer(EXACT_SCAN, cost_us, True, reason),)
+
+    def probe(self, query: Vectors, mask: Mask) -> Probe:
+        """Tell nothing of interest: a scan takes as long wherever its rows lie."""
+        del query
+        return Probe(mask.count() / max(1, self.n_rows), is_far=False)
 
     def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
         """Return every row that could be among the k nearest of the mask, in ascending order of row."""

@@ -5,26 +5,30 @@ stored vectors: the index holds links only, a search takes a mask without callin
 readers hold never changes. Long vectors are first compared by codes of a byte per element (see `codes`). Where float32
 arithmetic cannot be trusted with some vector (see `norms`) the index offers nothing, and the planner scans.
 
-Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share) and `masked_graph`.
+Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share), `masked_graph`, and
+`coded_scan`, which is exact (see `coded_scan`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError
-from chroma_search.indexes.base import Offer, VectorRequest
-from chroma_search.indexes.vector.allowed import allowed_bits
+from chroma_search.indexes.base import Offer, Probe, VectorRequest
+from chroma_search.indexes.vector.allowed import allowed_bits, allowed_rows
+from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_ROWS, rows_in_reach
 from chroma_search.indexes.vector.codes import RowCodes, code_rows
+from chroma_search.indexes.vector.exact_scan import Scanned, scan_one
 from chroma_search.indexes.vector.hnsw_graph import HnswGraph, build_graph, grown_graph
 from chroma_search.indexes.vector.marks import MarkPool
 from chroma_search.indexes.vector.near_ties import first_with_near_ties, rounding_slack
-from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
+from chroma_search.indexes.vector.norms import Magnitudes, RowNorms, unit_vectors
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.indexes.vector.twins import Twins
@@ -39,6 +43,7 @@ Bits = NDArray[np.bool_]
 
 GRAPH = "graph"
 MASKED_GRAPH = "masked_graph"
+CODED_SCAN = "coded_scan"
 
 # Shape of a masked search. Measured 2026-11 on Fashion-MNIST, 60,000 rows, beam 100, M 16 (repeat: benchmarks/ann).
 SPREAD_STARTS = 16
@@ -51,6 +56,11 @@ FAR_SHARE = 0.25
 """Share around the entry, as a part of the selectivity, below which the filter avoids the query."""
 FAR_DEGREE, FAR_BUDGET = 3.0, 2
 """Factors of degree and budget then: a far 10 % filter, recall 0.925 -> 0.953 for 36 % more distances."""
+FAR_WORTH = 8.0
+"""How many times its own cost an exact path may take instead of this one when the filter avoids the query: recall is
+then anything from 0.98 (another class matches) to 0.43 (the farther half of all rows matches)."""
+FAR_WIDTH = 4
+"""Factor of the beam then, where the exact path costs more still: the farther half is found to 0.83."""
 BUDGET_PER_SELECTIVITY = 0.6
 """Hidden rows one expansion may pass is this / selectivity, within the bounds: more finds no more until allowed rows
 are scarce, and then costs time."""
@@ -63,12 +73,20 @@ CALL_US = 60.0
 ROW_US = 0.05
 FLOAT_US = 0.0008
 CODE_US = 0.00035
-LIST_US = 0.1
+LIST_US = 0.02
+MASKED_US = 400.0
+"""What a mask adds besides: its bits, where to start, and less use of what is in the cache."""
 NUMPY_ROW_US, NUMPY_LIST_US = 12.0, 40.0
 """The same without numba: calls of numpy. A filter is then usually better scanned, and these figures say so."""
 BIT_US = 0.0005
+SCAN_ROW_US, SCAN_CODE_US = 0.02, 0.00016
+"""A row and an element of a coded scan, which reads rows in order of memory (half of it when they are in the cache)."""
+REACHED = 30
+"""Rows beyond k that a coded scan leaves to be measured (Fashion-MNIST: 10 to 20)."""
 MEASURED_PER_KEPT = 0.48
 """Rows measured per row of the beam, as a factor of M (759 for a beam of 100 and M 16)."""
+
+NO_FLOATS = np.empty(0, np.float32)
 
 
 class HnswIndex:
@@ -94,6 +112,7 @@ class HnswIndex:
         self._twins = twins
         self._marks = MarkPool(len(vectors))
         self._codes = codes
+        self._norms: RowNorms | None = None  # measured when a coded scan first needs them (`ip`)
         self._searched = None if graph is None else _searched(vectors, magnitudes, graph, codes)
 
     @property
@@ -160,16 +179,42 @@ class HnswIndex:
         width = self._width(request.k, request.beam)
         if request.is_filtered:
             lists = width * min(_budget(selectivity), 1 + self._parameters.max_neighbors / (12 * selectivity))
-            cost_us = self._cost_us(width) + lists * (LIST_US if has_numba() else NUMPY_LIST_US)
+            cost_us = MASKED_US + self._cost_us(width) + lists * (LIST_US if has_numba() else NUMPY_LIST_US)
+            far_us = cost_us * FAR_WORTH
             reason = f"beam {width} over {request.n_matching} of {self.n_rows} rows"
-            return (Offer(MASKED_GRAPH, cost_us, False, reason),)
-        widened = _widened(width, selectivity)
-        return (Offer(GRAPH, self._cost_us(widened), False, f"beam {widened} over {self.n_rows} rows"),)
+            if request.is_far:
+                cost_us, reason = far_us, f"{reason}, which avoid the query"
+            graph = Offer(MASKED_GRAPH, cost_us, False, reason, far_us)
+        else:
+            widened = _widened(width, selectivity)
+            graph = Offer(GRAPH, self._cost_us(widened), False, f"beam {widened} over {self.n_rows} rows")
+        is_coded = self._has_codes and has_numba() and request.k <= MOST_WANTED
+        return (graph, self._coded_scan(request)) if is_coded else (graph,)
+
+    def _coded_scan(self, request: VectorRequest) -> Offer:
+        dim = self._vectors.shape[1]
+        measured_us = (request.k + REACHED) * (ROW_US + dim * FLOAT_US)
+        cost_us = CALL_US + self.n_rows * BIT_US + request.n_matching * (SCAN_ROW_US + dim * SCAN_CODE_US) + measured_us
+        return Offer(CODED_SCAN, cost_us, True, f"codes of {request.n_matching} matching rows, {dim} bytes each")
+
+    def probe(self, query: Vectors, mask: Mask) -> Probe:
+        """Look at the neighbours, and theirs, of the row where a search would begin."""
+        bits = allowed_bits(mask, self.n_rows)
+        selectivity = int(np.count_nonzero(bits)) / max(1, self.n_rows)
+        if self._searched is None or not self.n_rows:
+            return Probe(selectivity, is_far=False)
+        kernels, space = graph_kernels(), SPACE_CODES[self._space]
+        target = unit_vectors(query[None])[0] if self._space == "cosine" else query
+        near, _ = kernels.descend(self._searched, target, space)
+        share = kernels.share_around(self._searched.links, self._twins.bits_of_originals(bits), near)
+        return Probe(share, share < FAR_SHARE * selectivity)
 
     def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
         """Return the nearest rows found, at least k if the beam met so many; see `VectorIndex.search`."""
         if self._graph is None or self._searched is None or not self.n_rows:
             return [Candidates.empty() for _ in queries]
+        if strategy == CODED_SCAN:
+            return self._scan_codes(queries, k, mask)
         width = self._width(k, beam)
         targets = unit_vectors(queries) if self._space == "cosine" else queries
         bits = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_bits(mask, self.n_rows)
@@ -188,6 +233,22 @@ class HnswIndex:
                 found = [_kept(self._plain(target, widened), nodes, width) for target in targets]
         return [self._answer(one, k, query, bits) for one, query in zip(found, queries, strict=True)]
 
+    def _scan_codes(self, queries: Vectors, k: int, mask: Mask | None) -> list[Candidates]:
+        rows = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_rows(mask, self.n_rows)
+        n_rows = self.n_rows if rows is None else len(rows)
+        points = unit_vectors(queries) if self._space == "cosine" else queries
+        found: list[Candidates] = []
+        for query, point in zip(queries, points, strict=True):
+            reached = rows_in_reach(self._codes, point, self._space, k, rows)
+            found.append(replace(scan_one(self._scanned(), query, k, reached), visited=n_rows))
+        return found
+
+    def _scanned(self) -> Scanned:
+        if self._space == "ip" and self._norms is None:
+            self._norms = RowNorms.of(self._vectors, self._space)  # two threads may both measure: with equal results
+        norms = RowNorms(NO_FLOATS, self._magnitudes.inverse, NO_ROWS) if self._space == "cosine" else self._norms
+        return Scanned(self._vectors, norms, self._space)
+
     def _answer(self, found: Found, k: int, query: Vectors, bits: Bits | None) -> Candidates:
         rows, estimates = self._twins.expanded(found.rows, found.distances, bits, k)
         distances = estimates.astype(np.float64)
@@ -195,16 +256,19 @@ class HnswIndex:
         kept = first_with_near_ties(distances, k, slack)
         return Candidates(rows[:kept], distances[:kept], exact=False, visited=found.n_measured)
 
+    @property
+    def _has_codes(self) -> bool:
+        return len(self._codes.values) > 0
+
     def _width(self, k: int, beam: int) -> int:
         return min(max(k, beam, self._parameters.ef_search), self.n_rows)
 
     def _cost_us(self, width: int) -> float:
         n_measured = min(width * self._parameters.max_neighbors * MEASURED_PER_KEPT, self.n_rows)
         vector_us = self._vectors.shape[1] * FLOAT_US
-        has_codes = len(self._codes.values) > 0
-        row_us = self._vectors.shape[1] * CODE_US if has_codes else vector_us
+        row_us = self._vectors.shape[1] * CODE_US if self._has_codes else vector_us
         row_us += ROW_US + (0.0 if has_numba() else NUMPY_ROW_US)
-        return CALL_US + self.n_rows * BIT_US + n_measured * row_us + (width * vector_us if has_codes else 0.0)
+        return CALL_US + self.n_rows * BIT_US + n_measured * row_us + (width * vector_us if self._has_codes else 0.0)
 
     def _plain(self, target: Vectors, width: int) -> Found:
         """Search all nodes with a beam of `width`."""
@@ -227,7 +291,7 @@ class HnswIndex:
         share, selectivity = kernels.share_around(self._searched.links, bits, near), n_allowed / self.n_rows
         degree, budget = float(self._parameters.max_neighbors), _budget(selectivity)
         if share < FAR_SHARE * selectivity:
-            degree, budget = degree * FAR_DEGREE, budget * FAR_BUDGET
+            degree, budget, width = degree * FAR_DEGREE, budget * FAR_BUDGET, min(width * FAR_WIDTH, self.n_rows)
         elif share < SCARCE_SHARE:
             degree *= SCARCE_DEGREE
         starts = np.concatenate([np.array([near]), starts])

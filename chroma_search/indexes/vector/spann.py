@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError
-from chroma_search.indexes.base import Offer, VectorRequest
+from chroma_search.indexes.base import Offer, Probe, VectorRequest
 from chroma_search.indexes.vector.allowed import allowed_bits
 from chroma_search.indexes.vector.centroid_lists import PRODUCT_LISTS, CentroidLists
 from chroma_search.indexes.vector.hnsw import GRAPH, MASKED_GRAPH
@@ -141,6 +141,11 @@ class SpannIndex:
         reason = f"{probes} of {n_lists} lists, about {round(n_measured)} rows"
         strategy = MASKED_LISTS if request.is_filtered else LISTS
         return (Offer(strategy, CALL_US + centroids_us + match_us + scan_us, False, reason),)
+
+    def probe(self, query: Vectors, mask: Mask) -> Probe:
+        """Tell nothing of interest: lists without a match are left out before the nearest are chosen."""
+        del query
+        return Probe(mask.count() / max(1, self.n_rows), is_far=False)
 
     def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
         """Return the nearest rows of the nearest lists; see `VectorIndex.search`.

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import InternalError
-from chroma_search.indexes.base import VectorRequest
+from chroma_search.indexes.base import VectorIndex, VectorRequest
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
 from chroma_search.model.mask import Mask
@@ -57,6 +57,7 @@ class Step:
         n_found: candidates it returned (all queries together).
         visited: rows or nodes it looked at.
         elapsed_ms: wall time.
+        probe: mean share of the rows near the queries that matched, where a probe chose this path.
     """
 
     segment: str
@@ -64,6 +65,7 @@ class Step:
     n_found: int
     visited: int
     elapsed_ms: float
+    probe: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,14 @@ def nearest(request: DenseRequest, matches: Sequence[Match], trace: list[Step] |
     return [best(joined(each), request.k) for each in parts]
 
 
-def ladder_for(request: DenseRequest, match: Match) -> Ladder:
+def ladder_for(request: DenseRequest, match: Match, *, is_far: bool = False) -> Ladder:
     """Return the access paths of one segment, the chosen one first."""
     asked = VectorRequest(
         k=min(request.k, match.n_matching),
         n_matching=match.n_matching,
         n_rows=match.view.segment.n_rows,
         is_filtered=match.is_filtered,
+        is_far=is_far,
     )
     segment = match.view.segment
     if match.mask is not None:
@@ -119,33 +122,67 @@ def ladder_for(request: DenseRequest, match: Match) -> Ladder:
 
 
 def _search_segment(request: DenseRequest, match: Match, trace: list[Step] | None) -> list[Candidates]:
-    ladder = ladder_for(request, match)
-    wanted = min(request.k, match.n_matching)
     found: list[Candidates] = [Candidates.empty()] * len(request.queries)
-    open_queries = list(range(len(request.queries)))
-    for step in ladder.steps:
-        answers = _run_step(step, request.queries[open_queries], wanted, match, trace)
-        for at, answer in zip(open_queries, answers, strict=True):
-            found[at] = answer
-        open_queries = [at for at in open_queries if not found[at].exact and len(found[at]) < wanted]
-        if not open_queries:
-            break
+    for ladder, queries, pass_rate in _ladders(request, match):
+        _climb(ladder, request, match, queries, found, _Steps(match.view.segment.name, trace, pass_rate))
     return found
 
 
-def _run_step(step: Choice, queries: Vectors, wanted: int, match: Match, trace: list[Step] | None) -> list[Candidates]:
-    for index in match.view.segment.vector_indexes():
-        if index.kind == step.kind:
+def _ladders(request: DenseRequest, match: Match) -> list[tuple[Ladder, list[int], float | None]]:
+    """Return which queries take which ladder; where a probe decided, with the mean share of matching rows it saw."""
+    ladder = ladder_for(request, match)
+    everything = list(range(len(request.queries)))
+    if not ladder.probes or match.mask is None:
+        return [(ladder, everything, None)]
+    index = _index(match, ladder.chosen)
+    probes = [index.probe(query, match.mask) for query in request.queries]
+    ladders: list[tuple[Ladder, list[int], float | None]] = []
+    for is_far in (False, True):
+        queries = [at for at in everything if probes[at].is_far is is_far]
+        if queries:
+            planned = ladder_for(request, match, is_far=True) if is_far else ladder
+            ladders.append((planned, queries, sum(probes[at].pass_rate for at in queries) / len(queries)))
+    return ladders
+
+
+def _climb(
+    ladder: Ladder, request: DenseRequest, match: Match, queries: list[int], found: list[Candidates], steps: _Steps
+) -> None:
+    """Answer the queries into `found`, step by step, until each has enough."""
+    wanted = min(request.k, match.n_matching)
+    for choice in ladder.steps:
+        started = time.perf_counter()
+        asked = request.queries if len(queries) == len(request.queries) else request.queries[queries]
+        answers = _index(match, choice).search(asked, wanted, match.mask, choice.offer.strategy)
+        steps.note(choice, answers, started)
+        for at, answer in zip(queries, answers, strict=True):
+            found[at] = answer
+        queries = [at for at in queries if not found[at].exact and len(found[at]) < wanted]
+        if not queries:
             break
-    else:
-        raise InternalError(f"no index {step.kind} in {match.view.segment.name}", invariant="offers come from indexes")
-    started = time.perf_counter() if trace is not None else 0.0
-    answers = index.search(queries, wanted, match.mask, step.offer.strategy)
-    if trace is not None:
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Writes what ran into a trace, if there is one."""
+
+    segment: str
+    trace: list[Step] | None
+    pass_rate: float | None
+
+    def note(self, choice: Choice, answers: Sequence[Candidates], started: float) -> None:
+        if self.trace is None:
+            return
         elapsed_ms = (time.perf_counter() - started) * 1000
         n_found, visited = sum(map(len, answers)), sum(each.visited for each in answers)
-        trace.append(Step(match.view.segment.name, step, n_found, visited, elapsed_ms))
-    return answers
+        self.trace.append(Step(self.segment, choice, n_found, visited, elapsed_ms, self.pass_rate))
+
+
+def _index(match: Match, choice: Choice) -> VectorIndex:
+    for index in match.view.segment.vector_indexes():
+        if index.kind == choice.kind:
+            return index
+    raise InternalError(f"no index {choice.kind} in {match.view.segment.name}", invariant="offers come from indexes")
 
 
 def _near_enough(found: Candidates, k: int) -> NDArray[np.int64]:

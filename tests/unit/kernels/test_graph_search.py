@@ -107,6 +107,9 @@ def test_the_code_of_a_query_uses_its_range_and_no_sum_overflows(dim):
     for space in (L2, COSINE):
         centre = np.full(dim, 3.0, np.float32)
         code, factor = graph_search.coded_query(query, centre, space)
+        twin, twin_factor = graph_search_numba.coded_query(query, centre, space)
+        assert (twin == code).all()
+        assert twin_factor == factor
         assert int(np.abs(code.astype(np.int64)).sum()) * 127 < 2**31
         worth = factor * code.astype(np.float64) / (2 if space == L2 else 1)
         expected = query - centre if space == L2 else query

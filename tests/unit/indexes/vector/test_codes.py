@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from chroma_search.indexes.vector.coded_scan import rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes, code_rows
-from chroma_search.indexes.vector.hnsw import GRAPH, MASKED_GRAPH, HnswIndex
+from chroma_search.indexes.vector.hnsw import CODED_SCAN, GRAPH, MASKED_GRAPH, HnswIndex
+from chroma_search.indexes.vector.norms import unit_vectors
 from chroma_search.kernels.graph_search import SPACE_CODES, coded_query
 from chroma_search.model.distance import SPACES, exact_distances
 from chroma_search.model.mask import Mask
@@ -80,3 +84,54 @@ def test_stored_codes_open_again():
     again = HnswIndex.from_arrays(rows, "cosine", {}, index.to_arrays())
     left, right = index.search(rows[:5], 10, None, GRAPH), again.search(rows[:5], 10, None, GRAPH)
     assert [one.rows.tolist() for one in left] == [one.rows.tolist() for one in right]
+
+
+@st.composite
+def matrices(draw):
+    """Rows with ties, copies, outliers, a common offset, and sizes from tiny to huge."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n, dim = draw(st.integers(2, 80)), draw(st.sampled_from([64, 65, 200]))
+    steps = draw(st.sampled_from([1, 3, 1000]))
+    rows = rng.integers(-steps, steps + 1, (n, dim)).astype(np.float64)
+    rows += draw(st.sampled_from([0.0, 10.0, 1e4]))
+    rows[:, 0] *= draw(st.sampled_from([1.0, 1e3, 1e6]))
+    rows[rng.random(n) < draw(st.sampled_from([0.0, 0.3]))] = rows[0]
+    rows *= draw(st.sampled_from([1.0, 1e-6, 1e6]))  # norms stay below 2^60, as codes presuppose
+    query = rows[int(rng.integers(n))] * draw(st.sampled_from([1.0, -1.0, 0.0, 1.001]))
+    return rows.astype(np.float32), query.astype(np.float32)
+
+
+@given(matrices(), st.sampled_from(SPACES), st.integers(1, 20), st.booleans())
+def test_no_row_among_the_nearest_is_out_of_reach(matrix, space, k, has_filter):
+    vectors, query = matrix
+    codes = RowCodes.of(vectors, space)
+    rows = np.arange(0, len(vectors), 2) if has_filter else np.arange(len(vectors))
+    point = unit_vectors(query[None])[0] if space == "cosine" else query
+    reached = rows_in_reach(codes, point, space, k, rows if has_filter else None)
+    distances = exact_distances(query, vectors[rows], space)
+    kth = np.sort(distances)[min(k, len(rows)) - 1]
+    nearest = rows[distances <= kth]
+    assert reached is None or np.isin(nearest, reached).all()
+    assert reached is None or np.isin(reached, rows).all()
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_a_coded_scan_leaves_few_rows_to_measure(space):
+    rows, queries = clustered(n=8_000), clustered(n=5, seed=6)
+    codes = RowCodes.of(rows, space)
+    for query in unit_vectors(queries) if space == "cosine" else queries:
+        reached = rows_in_reach(codes, query, space, 10, None)
+        assert reached is not None
+        assert len(reached) < 400
+
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_a_coded_scan_of_a_query_that_cannot_be_coded_is_the_plain_one(space, value):
+    rows = clustered()
+    query = rows[0].copy()
+    query[3] = value
+    index = HnswIndex.build(rows, space, {})
+    (found,) = index.search(query[None], 5, None, CODED_SCAN)
+    assert found.exact
+    assert len(found) >= 5

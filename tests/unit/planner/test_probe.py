@@ -1,0 +1,79 @@
+"""The probe: when a filter avoids the query, a graph is not asked although it would be the cheaper path."""
+
+import numpy as np
+import pytest
+
+import chroma_search
+from chroma_search import K, Knn, Search
+from chroma_search.indexes.base import Offer, VectorRequest
+from chroma_search.planner.choose import choose
+
+N, DIM = 30_000, 8
+
+
+class Offers:
+    """An index that has the given offers."""
+
+    def __init__(self, kind, *offers):
+        self.kind, self._offers = kind, offers
+
+    def offers(self, request):
+        return self._offers
+
+
+def ladder(graph_us, scan_us, far_us, *, is_far=False):
+    graph = Offers("graph", Offer("masked_graph", graph_us, False, "", far_us))
+    scan = Offers("flat", Offer("exact_scan", scan_us, True, ""))
+    return choose([graph, scan], VectorRequest(10, 500, 1_000, is_filtered=True, is_far=is_far))
+
+
+def test_a_probe_is_made_only_where_it_can_change_the_choice():
+    assert ladder(100, 200, 800).probes
+    assert not ladder(100, 900, 800).probes  # the scan is too dear even so
+    assert not ladder(300, 200, 800).probes  # the scan is chosen anyway
+    assert not ladder(100, 200, None).probes  # the path does not mind
+    assert not ladder(100, 200, 800, is_far=True).probes  # it was made already
+
+
+@pytest.fixture(scope="module")
+def collection():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(N, DIM)).astype(np.float32)
+    far = ((vectors - vectors[0]) ** 2).sum(axis=1)
+    found = chroma_search.EphemeralClient().create_collection(
+        "probed", configuration={"hnsw": {"space": "l2"}}, embedding_function=None
+    )
+    found.add(
+        ids=[str(row) for row in range(N)],
+        embeddings=vectors,
+        metadatas=[{"far": int(each)} for each in np.argsort(np.argsort(far)) * 100 // N],
+    )
+    found.flush()
+    return found, vectors
+
+
+def test_the_farther_half_is_found_exactly(collection):
+    records, vectors = collection
+    search = Search(where=K("far") >= 50, rank=Knn(vectors[0], limit=10)).limit(10)
+    assert records.search(search)["ids"] == records.search(search, exact=True)["ids"]
+    ran = str(records.explain(search, mode="analyze"))
+    assert "strategy=masked_graph" in ran
+    assert "probes=true" in ran
+    assert "Ran: index=flat strategy=exact_scan probe=0.0" in ran
+
+
+def test_a_filter_that_does_not_avoid_the_query_keeps_the_graph(collection):
+    records, vectors = collection
+    search = Search(where=K("far") < 50, rank=Knn(vectors[0], limit=10)).limit(10)
+    ran = str(records.explain(search, mode="analyze"))
+    assert "Ran: index=hnsw strategy=masked_graph probe=1.000" in ran
+    assert records.search(search)["ids"] == records.search(search, exact=True)["ids"]
+
+
+def test_queries_of_one_batch_take_the_path_that_suits_each(collection):
+    records, vectors = collection
+    far_from_it = vectors[np.argmax(((vectors - vectors[0]) ** 2).sum(axis=1))]
+    answer = records.query([vectors[0], far_from_it], where={"far": {"$gte": 50}}, n_results=5)
+    exact = records.query([vectors[0], far_from_it], where={"far": {"$gte": 50}}, n_results=5, exact=True)
+    assert answer["ids"] == exact["ids"]
+    assert answer["distances"] == exact["distances"]
