@@ -31,8 +31,19 @@ def random_graph(n=400, dim=6, width=8, seed=0):
 def graph_of(vectors, links, upper, start, *, entry=0, n_layers=0):
     """A graph without codes."""
     nothing = frozen(np.empty(0, np.float32))
-    arrays = (vectors, np.ones(len(vectors), np.float32), links, upper, start, np.empty((0, 0), np.int8))
-    return Graph(*map(frozen, arrays), nothing, nothing, nothing, entry, n_layers)
+    return Graph(
+        vectors=frozen(vectors),
+        inverse=frozen(np.ones(len(vectors), np.float32)),
+        links=frozen(links),
+        upper_links=frozen(upper),
+        upper_start=frozen(start),
+        codes=frozen(np.empty((0, 0), np.int8)),
+        scales=nothing,
+        offsets=nothing,
+        centre=nothing,
+        entry=entry,
+        n_layers=n_layers,
+    )
 
 
 def coded(graph, space, seed=0):

@@ -6,25 +6,31 @@ import pytest
 import chroma_search
 from chroma_search import K, Knn, Search
 from chroma_search.indexes.base import Offer, VectorRequest
+from chroma_search.indexes.vector.flat import FlatIndex
 from chroma_search.planner.choose import choose
 
 N, DIM = 30_000, 8
 
 
-class Offers:
-    """An index that has the given offers."""
+class Offering(FlatIndex):
+    """An index that offers what it was given."""
 
-    def __init__(self, kind, *offers):
-        self.kind, self._offers = kind, offers
+    offered: Offer
 
     def offers(self, request):
-        return self._offers
+        return (self.offered,)
 
 
 def ladder(graph_us, scan_us, far_us, *, is_far=False):
-    graph = Offers("graph", Offer("masked_graph", graph_us, False, "", far_us))
-    scan = Offers("flat", Offer("exact_scan", scan_us, True, ""))
+    graph = offering(Offer("masked_graph", graph_us, False, "", far_us))
+    scan = offering(Offer("exact_scan", scan_us, True, ""))
     return choose([graph, scan], VectorRequest(10, 500, 1_000, is_filtered=True, is_far=is_far))
+
+
+def offering(offer):
+    index = Offering(np.ones((1, 1), np.float32), "l2")
+    index.offered = offer
+    return index
 
 
 def test_a_probe_is_made_only_where_it_can_change_the_choice():
