@@ -41,8 +41,9 @@ if TYPE_CHECKING:
     )
     from chroma_search.client.collection import Collection
     from chroma_search.client.embedded import AdminClient, Client, EphemeralClient
+    from chroma_search.client.persistent import PersistentClient
     from chroma_search.client.read_level import ReadLevel
-    from chroma_search.client.unavailable import AsyncHttpClient, CloudClient, HttpClient, PersistentClient
+    from chroma_search.client.unavailable import AsyncHttpClient, CloudClient, HttpClient
     from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings, configure, get_settings
     from chroma_search.dropin import install_as_chromadb, uninstall_as_chromadb
     from chroma_search.dsl import (
@@ -160,7 +161,8 @@ _HOMES: dict[str, str] = {
         "client.collection": "Collection",
         "client.embedded": "AdminClient Client EphemeralClient",
         "client.read_level": "ReadLevel",
-        "client.unavailable": "AsyncHttpClient CloudClient HttpClient PersistentClient",
+        "client.persistent": "PersistentClient",
+        "client.unavailable": "AsyncHttpClient CloudClient HttpClient",
         "config": "DEFAULT_DATABASE DEFAULT_TENANT Settings configure get_settings",
         "dropin": "install_as_chromadb uninstall_as_chromadb",
         "dsl": (

@@ -21,7 +21,9 @@ ChromaSearchError  (= ChromaError, upstream's name)
 ├─ VersionMismatchError (500)         (= InvalidHTTPVersion)
 ├─ StorageError (500)
 │  ├─ ClosedError                     the client was closed
-│  └─ CorruptionError                 path, offset, expected
+│  ├─ LockedError (423)               path: another process holds the writer's lock
+│  ├─ CorruptionError                 path, offset, expected
+│  └─ FormatVersionError              found, supported
 └─ InternalError (500)                a bug of ours: invariant, plan
 ```
 
@@ -235,6 +237,20 @@ class ClosedError(StorageError):
     """The client was closed before the call."""
 
 
+class LockedError(StorageError):
+    """Another process went on writing for longer than a writer waits.
+
+    Attributes:
+        path: the file it holds.
+    """
+
+    status: ClassVar[int] = 423
+
+    def __init__(self, message: str, *, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class CorruptionError(StorageError):
     """A file does not hold what its checksum says.
 
@@ -249,6 +265,20 @@ class CorruptionError(StorageError):
         self.path = path
         self.offset = offset
         self.expected = expected
+
+
+class FormatVersionError(StorageError):
+    """A file in a version of the format that this program cannot read.
+
+    Attributes:
+        found: version of the file.
+        supported: the oldest and the newest version that can be read.
+    """
+
+    def __init__(self, message: str, *, found: int = 0, supported: tuple[int, int] = (0, 0)) -> None:
+        super().__init__(message)
+        self.found = found
+        self.supported = supported
 
 
 class InternalError(ChromaSearchError):
@@ -289,6 +319,7 @@ __all__ = [
     "DimensionMismatchError",
     "DuplicateIDError",
     "ForbiddenError",
+    "FormatVersionError",
     "IDAlreadyExistsError",
     "InternalError",
     "InvalidArgumentError",
@@ -299,6 +330,7 @@ __all__ = [
     "InvalidInputError",
     "InvalidRankError",
     "InvalidUUIDError",
+    "LockedError",
     "NotFoundError",
     "QuerySyntaxError",
     "QuotaError",

@@ -31,6 +31,8 @@ def main() -> None:
     truths = {each.name: kth_distances(data, each, 10) for each in SCENARIOS}
     summary: list[dict[str, Any]] = []
     for path in sorted(args.out.glob(f"{data.name}.*.json")):
+        if path.name == f"{data.name}.summary.json":  # of an earlier run
+            continue
         raw = json.loads(path.read_text())
         for name, measured in raw["scenarios"].items():
             if len(measured["found"]) != len(data.test):

@@ -384,10 +384,10 @@ def EphemeralClient(  # noqa: N802 - upstream's name
 def Client(  # noqa: N802 - upstream's name
     settings: Settings | None = None, tenant: str = DEFAULT_TENANT, database: str = DEFAULT_DATABASE
 ) -> EmbeddedClient:
-    """Return a client as the settings say: in memory unless they name another place.
+    """Return a client as the settings say: in memory, or with `is_persistent` in the folder `persist_directory`.
 
     Raises:
-        UnsupportedError: the settings ask for data on disk or for a server.
+        UnsupportedError: the settings ask for a server.
     """
     return EmbeddedClient(str(tenant), str(database), settings)
 

@@ -1,8 +1,9 @@
 """The databases that clients of one process share.
 
 As upstream, all in-memory clients of a process see the same data, if their settings are equal; other settings are
-refused. A system counts its clients: when the last one is closed, it is forgotten, and the next client starts empty.
-A client that is garbage-collected without `close()` counts on.
+refused; the same holds for all clients of one folder. A system counts its clients: when the last one is closed, its
+files are closed too, and what was in memory is forgotten. A client that is garbage-collected without `close()` counts
+on; that loses nothing, for every write is on the disk when its call returns.
 
 Not for: what is in a database (`engine/database.py`).
 """
@@ -11,14 +12,16 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 from chroma_search.client.function_cache import RememberedFunction
 from chroma_search.config import EMBEDDED_IMPLS, Settings
-from chroma_search.engine.database import Database
+from chroma_search.engine.database import CATALOG, Database
 from chroma_search.errors import InvalidConfigError, UnsupportedError
 
 IN_MEMORY = "ephemeral"
+CHROMA_FILE = "chroma.sqlite3"
 
 
 @dataclass(eq=False)
@@ -26,7 +29,7 @@ class System:
     """One database and what its clients share.
 
     Attributes:
-        identifier: where it lives; `ephemeral` is memory.
+        identifier: where it lives; `ephemeral` is memory, anything else the path of a folder.
         settings: those of the first client.
         database: the data.
         functions: embedding functions as objects, by the id of their collection.
@@ -35,7 +38,7 @@ class System:
 
     identifier: str
     settings: Settings
-    database: Database = field(default_factory=Database)
+    database: Database
     functions: dict[UUID, RememberedFunction] = field(default_factory=dict[UUID, RememberedFunction])
     n_clients: int = 0
 
@@ -55,7 +58,8 @@ def open_system(settings: Settings) -> System:
     with _lock:
         system = _systems.get(identifier)
         if system is None:
-            system = _systems[identifier] = System(identifier, settings)
+            database = Database(None if identifier == IN_MEMORY else Path(identifier))
+            system = _systems[identifier] = System(identifier, settings, database)
         elif system.settings != settings:
             raise InvalidConfigError(
                 f"An instance of Chroma already exists for {identifier} with different settings: pass the same "
@@ -71,6 +75,8 @@ def release_system(system: System) -> None:
         system.n_clients -= 1
         if system.n_clients <= 0 and _systems.get(system.identifier) is system:
             del _systems[system.identifier]
+            if system.identifier != IN_MEMORY:
+                system.database.close()
 
 
 def clear_systems() -> None:
@@ -87,9 +93,19 @@ def _identifier(settings: Settings) -> str:
         )
     if settings.chroma_api_impl not in EMBEDDED_IMPLS:
         raise not_yet("a client of a server", f"chroma_api_impl={settings.chroma_api_impl!r} names one")
-    if settings.is_persistent:
-        raise not_yet("a persistent client", "collections live in memory only")
-    return IN_MEMORY
+    return str(_folder(settings.persist_directory)) if settings.is_persistent else IN_MEMORY
+
+
+def _folder(directory: str) -> Path:
+    folder = Path(directory).expanduser().resolve()
+    if (folder / CHROMA_FILE).exists() and not (folder / CATALOG).exists():
+        raise UnsupportedError(
+            f"{folder} is a folder of Chroma ({CHROMA_FILE}): give another path, and add the records there",
+            feature="opening a folder of Chroma",
+            why="its files have another format",
+            instead="use a new folder",
+        )
+    return folder
 
 
 def not_yet(feature: str, why: str) -> UnsupportedError:

@@ -7,15 +7,6 @@ from typing import Any, NoReturn
 from chroma_search.client.system import not_yet
 
 
-def PersistentClient(*args: Any, **kwargs: Any) -> NoReturn:  # noqa: N802 - upstream's name
-    """Refuse: data on disk come in a later version.
-
-    Raises:
-        UnsupportedError: always.
-    """
-    raise not_yet("PersistentClient", "collections live in memory only")
-
-
 def HttpClient(*args: Any, **kwargs: Any) -> NoReturn:  # noqa: N802 - upstream's name
     """Refuse: the client of a server comes in a later version.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.execute import Answer, Execution, RunSettings
 from chroma_search.planner.explain import Explanation
 from chroma_search.planner.logical import LogicalPlan, lower, walk
-from chroma_search.planner.operators.fetch import Places
+from chroma_search.planner.operators.fetch import Places, locate
 from chroma_search.planner.optimizer import optimize
 from chroma_search.planner.rules.prune_columns import prune_columns
 from chroma_search.planner.rules.share_leaves import share_leaves
@@ -36,6 +36,9 @@ from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_rules import IndexRules
 from chroma_search.schema.schema_validation import checked_form
+from chroma_search.storage.failpoint import reach
+from chroma_search.storage.log import Log, NoLog
+from chroma_search.storage.log_entry import LogEntry, Operation
 from chroma_search.storage.segment import IndexSpec
 from chroma_search.storage.snapshot import Snapshot
 
@@ -51,6 +54,8 @@ class CollectionEngine:
         metadata: the collection's own metadata.
         schema: which keys are indexed how, or None for the default.
         analyzer: how texts become tokens for BM25.
+        id: its id, a new one by default.
+        open_log: opens the log when the collection is first used; the default is that of a collection in memory.
     """
 
     def __init__(
@@ -62,8 +67,11 @@ class CollectionEngine:
         metadata: dict[str, Any] | None = None,
         schema: Schema | None = None,
         analyzer: Analyzer | None = None,
+        *,
+        id: uuid.UUID | None = None,
+        open_log: Callable[[], Log] = NoLog,
     ) -> None:
-        self.id = uuid.uuid4()
+        self.id = id or uuid.uuid4()
         self.name = name
         self.tenant = tenant
         self.database = database
@@ -74,11 +82,29 @@ class CollectionEngine:
         self._analyzer = analyzer or Analyzer()
         self._lock = threading.RLock()
         self._store = RecordStore(IndexSpec(config.space, config.index_kind, config.index_params))
+        self._open_log = open_log
+        self._log: Log | None = None
 
     @property
     def snapshot(self) -> Snapshot:
-        """What a query that starts now sees."""
+        """What a query that starts now sees: every write that was acknowledged before, by any process."""
+        if self._log is None or self._log.has_changed():
+            with self._lock:
+                self._catch_up()
         return self._store.snapshot
+
+    def close(self) -> None:
+        """Let go of the files; a later call opens them again."""
+        with self._lock:
+            if self._log is not None:
+                self._log.close()
+                self._log = None
+                self._store = RecordStore(self._store.spec)
+
+    def drop(self) -> None:
+        """Refuse all further use, by any process: the collection was deleted."""
+        with self._lock:
+            self._opened_log().drop()
 
     @property
     def dimension(self) -> int | None:
@@ -93,28 +119,62 @@ class CollectionEngine:
 
     def add(self, batch: WriteBatch) -> None:
         """Insert records; ids that exist are skipped."""
-        with self._lock:
-            self._store.add(batch)
+        self._write("add", batch)
 
     def update(self, batch: WriteBatch) -> None:
         """Change records; ids that do not exist are ignored."""
-        with self._lock:
-            self._store.update(batch)
+        self._write("update", batch)
 
     def upsert(self, batch: WriteBatch) -> None:
         """Insert or change records."""
-        with self._lock:
-            self._store.upsert(batch)
+        self._write("upsert", batch)
 
     def delete(self, selection: Selection) -> int:
         """Delete records and return upstream's count: by ids alone the number asked for, else the number deleted."""
         self._check_filter(selection.where)
         with self._lock:
-            doomed = self._select(self.snapshot, selection)
-            self._store.delete(doomed)
+            log = self._opened_log()
+            with log.writing():
+                self._catch_up()
+                snapshot = self._store.snapshot
+                entry = LogEntry("delete", locate(self._select(snapshot, selection), snapshot.segments).ids())
+                if entry.ids:
+                    log.append(entry)
+            if entry.ids:
+                self._store.apply(entry)
         if selection.ids is not None and selection.where is None:
             return len(selection.ids)
-        return len(doomed)
+        return len(entry.ids)
+
+    def _write(self, op: Operation, batch: WriteBatch) -> None:
+        """Catch up, check, append, and only when that is durable, apply."""
+        entry = LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris)
+        with self._lock:
+            log = self._opened_log()
+            with log.writing():
+                self._catch_up()
+                self._store.check(entry)
+                has_effect = self._store.has_effect(entry)
+                if has_effect:
+                    log.append(entry)
+            if has_effect:
+                self._store.apply(entry)
+        reach("store.after_apply")
+
+    def _opened_log(self) -> Log:
+        if self._log is None:
+            self._log = self._open_log()
+        return self._log
+
+    def _catch_up(self) -> None:
+        """Apply what other processes wrote (all that there is, the first time)."""
+        log = self._opened_log()
+        if not log.has_changed():
+            return
+        news = log.news()
+        for entry in news.entries:
+            self._store.apply(entry)
+        log.caught_up()
 
     def count(self) -> int:
         """Return the number of live records."""

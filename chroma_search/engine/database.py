@@ -1,44 +1,71 @@
-"""Database: the catalog - tenants, databases, and the collections in them, by name and by id. In memory."""
+"""Database: tenants, databases, and the collections in them, by name and by id - in memory or in a folder.
+
+The catalog is what is durable (`catalog.py`); here are the rules, and the engines of the collections in use. Layout of
+a folder: `catalog.sqlite`, and per collection `collections/<id>/log.sqlite` with its segments beside it.
+"""
 
 from __future__ import annotations
 
+import shutil
 import threading
 import uuid
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
 from chroma_search.engine.collection import CollectionEngine
-from chroma_search.errors import ConflictError, NotFoundError
+from chroma_search.errors import ConflictError, NotFoundError, StorageError
 from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.storage.log import NoLog, SqliteLog
 
-DEFAULT_TENANT = "default_tenant"
-DEFAULT_DATABASE = "default_database"
+__all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
+CATALOG, COLLECTIONS, LOG = "catalog.sqlite", "collections", "log.sqlite"
 
-@dataclass(frozen=True, slots=True)
-class DatabaseInfo:
-    """A database of a tenant."""
-
-    id: uuid.UUID
-    name: str
-    tenant: str
+Place = tuple[str, str, str]
 
 
 class Database:
-    """All tenants, databases and collections of one process. Thread-safe."""
+    """All tenants, databases and collections of one place. Thread-safe; several processes may share a folder.
 
-    def __init__(self) -> None:
+    Args:
+        folder: where they are kept, made when it is missing; None for memory.
+
+    Raises:
+        StorageError: the folder cannot be made or written.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        if folder is not None:
+            try:
+                (folder / COLLECTIONS).mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
         self._lock = threading.RLock()
-        self.reset()
+        self._catalog = Catalog(None if folder is None else folder / CATALOG)
+        self._engines: dict[uuid.UUID, CollectionEngine] = {}
+        self._read()
+        if folder is not None:
+            self._sweep()
+
+    def close(self) -> None:
+        """Let go of all files."""
+        with self._lock:
+            for engine in self._engines.values():
+                engine.close()
+            self._catalog.close()
 
     def reset(self) -> None:
         """Drop everything; the default tenant and database exist again."""
-        with self._lock:
-            self._tenants: set[str] = {DEFAULT_TENANT}
-            default = DatabaseInfo(uuid.UUID(int=0), DEFAULT_DATABASE, DEFAULT_TENANT)
-            self._databases: dict[tuple[str, str], DatabaseInfo] = {(DEFAULT_TENANT, DEFAULT_DATABASE): default}
-            self._collections: dict[tuple[str, str, str], CollectionEngine] = {}
+        with self._changing():
+            doomed = list(self._collections.values())
+            self._catalog.clear()
+        self._discard(doomed)
 
     def create_tenant(self, name: str) -> None:
         """Create a tenant.
@@ -46,10 +73,10 @@ class Database:
         Raises:
             ConflictError: it exists.
         """
-        with self._lock:
+        with self._changing():
             if name in self._tenants:
                 raise ConflictError(f"Tenant [{name}] already exists", kind="tenant", name=name)
-            self._tenants.add(name)
+            self._catalog.add_tenant(name)
 
     def get_tenant(self, name: str) -> str:
         """Return the tenant's name.
@@ -57,10 +84,8 @@ class Database:
         Raises:
             NotFoundError: no such tenant.
         """
-        with self._lock:
-            if name not in self._tenants:
-                raise NotFoundError(f"Tenant [{name}] not found", kind="tenant", name=name)
-            return name
+        with self._known():
+            return self._tenant(name)
 
     def create_database(self, name: str, tenant: str) -> None:
         """Create a database.
@@ -68,11 +93,11 @@ class Database:
         Raises:
             ConflictError: it exists. NotFoundError: no such tenant.
         """
-        with self._lock:
-            self.get_tenant(tenant)
+        with self._changing():
+            self._tenant(tenant)
             if (tenant, name) in self._databases:
                 raise ConflictError(f"Database [{name}] already exists", kind="database", name=name)
-            self._databases[tenant, name] = DatabaseInfo(uuid.uuid4(), name, tenant)
+            self._catalog.add_database(DatabaseInfo(uuid.uuid4(), name, tenant))
 
     def get_database(self, name: str, tenant: str) -> DatabaseInfo:
         """Return a database.
@@ -80,14 +105,12 @@ class Database:
         Raises:
             NotFoundError: no such database.
         """
-        with self._lock:
-            if (tenant, name) not in self._databases:
-                raise NotFoundError(f"Database [{name}] not found. Are you sure it exists?", kind="database", name=name)
-            return self._databases[tenant, name]
+        with self._known():
+            return self._database(name, tenant)
 
     def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[DatabaseInfo]:
         """Return the databases of a tenant by name; none for an unknown tenant."""
-        with self._lock:
+        with self._known():
             found = sorted((each for each in self._databases.values() if each.tenant == tenant), key=lambda e: e.name)
         return found[offset : None if limit is None else offset + limit]
 
@@ -97,11 +120,11 @@ class Database:
         Raises:
             NotFoundError: no such database.
         """
-        with self._lock:
-            self.get_database(name, tenant)
-            del self._databases[tenant, name]
-            for place in [place for place in self._collections if place[:2] == (tenant, name)]:
-                del self._collections[place]
+        with self._changing():
+            self._database(name, tenant)
+            doomed = [info for info in self._collections.values() if (info.tenant, info.database) == (tenant, name)]
+            self._catalog.remove_database(name, tenant)
+        self._discard(doomed)
 
     def create_collection(
         self,
@@ -119,15 +142,18 @@ class Database:
         Raises:
             ConflictError: it exists. NotFoundError: no such database.
         """
-        with self._lock:
-            self.get_database(database, tenant)
-            place = (tenant, database, name)
-            if place in self._collections:
+        with self._changing():
+            self._database(database, tenant)
+            held = self._collections.get((tenant, database, name))
+            if held is not None:
                 if get_or_create:
-                    return self._collections[place]
+                    return self._engine(held)
                 raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
-            engine = CollectionEngine(name, tenant, database, config, metadata, schema)
-            self._collections[place] = engine
+            form = None if schema is None else schema.serialize_to_json()
+            info = CollectionInfo(uuid.uuid4(), name, tenant, database, config.to_stored(), metadata, form)
+            self._catalog.put_collection(info)
+            engine = self._engines[info.id] = self._new_engine(info, config, schema)
+            self._make_folder(info.id)
             return engine
 
     def get_collection(self, name: str, tenant: str, database: str) -> CollectionEngine:
@@ -136,11 +162,11 @@ class Database:
         Raises:
             NotFoundError: no such collection.
         """
-        with self._lock:
+        with self._known():
             found = self._collections.get((tenant, database, name))
-        if found is None:
-            raise NotFoundError(f"Collection [{name}] does not exist", kind="collection", name=name)
-        return found
+            if found is not None:
+                return self._engine(found)
+        raise NotFoundError(f"Collection [{name}] does not exist", kind="collection", name=name)
 
     def get_collection_by_id(self, collection_id: uuid.UUID, tenant: str, database: str) -> CollectionEngine:
         """Return a collection by id.
@@ -148,23 +174,24 @@ class Database:
         Raises:
             NotFoundError: no such collection in this database.
         """
-        with self._lock:
-            for (held_tenant, held_database, _), engine in self._collections.items():
-                if engine.id == collection_id and (held_tenant, held_database) == (tenant, database):
-                    return engine
+        with self._known():
+            for info in self._collections.values():
+                if info.id == collection_id and (info.tenant, info.database) == (tenant, database):
+                    return self._engine(info)
         raise NotFoundError(f"Collection [{collection_id}] does not exist", kind="collection", name=str(collection_id))
 
     def list_collections(
         self, tenant: str, database: str, limit: int | None = None, offset: int = 0
     ) -> list[CollectionEngine]:
         """Return the collections of a database in order of creation."""
-        with self._lock:
-            found = [engine for place, engine in self._collections.items() if place[:2] == (tenant, database)]
-        return found[offset : None if limit is None else offset + limit]
+        with self._known():
+            found = [info for place, info in self._collections.items() if place[:2] == (tenant, database)]
+            return [self._engine(each) for each in found[offset : None if limit is None else offset + limit]]
 
     def count_collections(self, tenant: str, database: str) -> int:
         """Return the number of collections of a database."""
-        return len(self.list_collections(tenant, database))
+        with self._known():
+            return sum(place[:2] == (tenant, database) for place in self._collections)
 
     def delete_collection(self, name: str, tenant: str, database: str) -> None:
         """Delete a collection.
@@ -172,9 +199,12 @@ class Database:
         Raises:
             NotFoundError: no such collection.
         """
-        with self._lock:
-            self.get_collection(name, tenant, database)
-            del self._collections[tenant, database, name]
+        with self._changing():
+            held = self._collections.get((tenant, database, name))
+            if held is None:
+                raise NotFoundError(f"Collection [{name}] does not exist", kind="collection", name=name)
+            self._catalog.remove_collection(held.id)
+        self._discard([held])
 
     def modify_collection(
         self,
@@ -189,16 +219,124 @@ class Database:
         Raises:
             ConflictError: the new name is taken. NotFoundError: the collection was deleted.
         """
-        with self._lock:
-            held = self.get_collection_by_id(engine.id, engine.tenant, engine.database)
+        with self._changing():
+            known = (info for info in self._collections.values() if info.id == engine.id)
+            held = next(known, None)
+            if held is None:
+                raise NotFoundError(f"Collection [{engine.id}] does not exist", kind="collection", name=str(engine.id))
+            changed = held
             if name is not None and name != held.name:
-                place = (held.tenant, held.database, name)
-                if place in self._collections:
+                if (held.tenant, held.database, name) in self._collections:
                     raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
-                # Rebuilt rather than moved, so that the order of creation stays.
-                self._collections = {(place if each is held else old): each for old, each in self._collections.items()}
-                held.name = name
+                changed = replace(changed, name=name)
             if metadata is not None:
-                held.metadata = metadata
+                changed = replace(changed, metadata=metadata)
             if config is not None:
-                held.reconfigure(config)
+                changed = replace(changed, config=config.to_stored())
+            self._catalog.put_collection(changed)
+
+    # --- what is known, and keeping it true ---------------------------------------------------------------------------
+
+    @contextmanager
+    def _known(self) -> Generator[None]:
+        """Hold the lock, with what other processes changed taken in."""
+        with self._lock:
+            if self._catalog.has_changed():
+                self._read()
+            yield
+
+    @contextmanager
+    def _changing(self) -> Generator[None]:
+        """Hold the writer's lock of the catalog; what is known is read again at the end, be it changed or not."""
+        with self._lock:
+            try:
+                with self._catalog.writing():
+                    if self._catalog.has_changed():
+                        self._read()
+                    yield
+            finally:
+                self._read()
+
+    def _read(self) -> None:
+        state = self._catalog.state()
+        self._tenants = state.tenants
+        self._databases = {(info.tenant, info.name): info for info in state.databases}
+        self._collections: dict[Place, CollectionInfo] = {info.place: info for info in state.collections}
+        ids = {info.id: info for info in state.collections}
+        for id_, engine in list(self._engines.items()):
+            if id_ in ids:
+                self._refresh(engine, ids[id_])
+            else:
+                del self._engines[id_]
+
+    def _refresh(self, engine: CollectionEngine, info: CollectionInfo) -> None:
+        engine.name = info.name
+        engine.metadata = None if info.metadata is None else dict(info.metadata)
+        if engine.config.to_stored() != info.config:
+            engine.reconfigure(CollectionConfig.from_stored(info.config))
+
+    def _engine(self, info: CollectionInfo) -> CollectionEngine:
+        engine = self._engines.get(info.id)
+        if engine is None:
+            schema = None if info.schema is None else Schema.deserialize_from_json(info.schema)
+            config = CollectionConfig.from_stored(info.config)
+            engine = self._engines[info.id] = self._new_engine(info, config, schema)
+        return engine
+
+    def _new_engine(self, info: CollectionInfo, config: CollectionConfig, schema: Schema | None) -> CollectionEngine:
+        folder = self._folder_of(info.id)
+        metadata = None if info.metadata is None else dict(info.metadata)
+        return CollectionEngine(
+            info.name,
+            info.tenant,
+            info.database,
+            config,
+            metadata,
+            schema,
+            id=info.id,
+            open_log=NoLog if folder is None else lambda: SqliteLog(folder / LOG),
+        )
+
+    def _tenant(self, name: str) -> str:
+        if name not in self._tenants:
+            raise NotFoundError(f"Tenant [{name}] not found", kind="tenant", name=name)
+        return name
+
+    def _database(self, name: str, tenant: str) -> DatabaseInfo:
+        if (tenant, name) not in self._databases:
+            raise NotFoundError(f"Database [{name}] not found. Are you sure it exists?", kind="database", name=name)
+        return self._databases[tenant, name]
+
+    # --- folders ------------------------------------------------------------------------------------------------------
+
+    def _folder_of(self, id_: uuid.UUID) -> Path | None:
+        return None if self._folder is None else self._folder / COLLECTIONS / str(id_)
+
+    def _make_folder(self, id_: uuid.UUID) -> None:
+        folder = self._folder_of(id_)
+        if folder is not None:
+            try:
+                folder.mkdir(exist_ok=True)
+            except OSError as error:
+                raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
+
+    def _discard(self, doomed: list[CollectionInfo]) -> None:
+        """Make the logs of deleted collections unusable for whoever holds them, then remove their folders."""
+        for info in doomed:
+            folder = self._folder_of(info.id)
+            if folder is not None and (folder / LOG).exists():
+                log = SqliteLog(folder / LOG)
+                log.drop()
+                log.close()
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)  # what stays is swept when the database is opened next
+
+    def _sweep(self) -> None:
+        """Remove folders that no collection has: a process was killed between two steps."""
+        assert self._folder is not None
+        with self._lock, self._catalog.writing():  # nobody is creating one at the same time
+            self._read()
+            known = {str(info.id) for info in self._collections.values()}
+            for folder in (self._folder / COLLECTIONS).iterdir():
+                if folder.name not in known:
+                    shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,7 @@
-"""RecordStore: the writing half of a collection - ids, offset ids, merging of updates, tombstones, new segments.
+"""RecordStore: what the entries of a log make of a collection - offset ids, merging of updates, tombstones, segments.
 
 Not thread-safe by itself: the collection engine calls it under its lock. `snapshot` is replaced as a whole, never
-changed, so readers may take it at any time.
+changed, so readers may take it at any time. The same entries in the same order make the same records in every process.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.engine.requests import WriteBatch
 from chroma_search.errors import DimensionMismatchError
 from chroma_search.planner.operators.fetch import locate
 from chroma_search.storage.compaction import SegmentNames, compact, flush, reconfigured, settle
+from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.snapshot import SegmentState, Snapshot
@@ -32,39 +32,50 @@ class RecordStore:
         self.snapshot = Snapshot()
         self.spec = spec
         self._names = SegmentNames()
-        self._offsets: dict[str, int] = {}
         self._next_offset = 1
 
-    def add(self, batch: WriteBatch) -> None:
-        """Insert records whose id is new; others are skipped."""
-        self._check_dimension(batch)
-        fresh = [at for at, each in enumerate(batch.ids) if each not in self._offsets]
-        if fresh:
-            self._publish(self._inserted(batch, fresh), np.empty(0, np.int64))
+    def check(self, entry: LogEntry) -> None:
+        """Refuse an entry that could not be applied.
 
-    def update(self, batch: WriteBatch) -> None:
-        """Change records whose id exists; others are ignored."""
-        self._check_dimension(batch)
-        known = [at for at, each in enumerate(batch.ids) if each in self._offsets]
-        if known:
-            self._write(batch, known, [])
-
-    def upsert(self, batch: WriteBatch) -> None:
-        """Insert new records, change known ones."""
-        self._check_dimension(batch)
-        known = [at for at, each in enumerate(batch.ids) if each in self._offsets]
-        fresh = [at for at, each in enumerate(batch.ids) if each not in self._offsets]
-        self._write(batch, known, fresh)
-
-    def delete(self, offset_ids: NDArray[np.int64]) -> None:
-        """Delete live records."""
-        if not len(offset_ids):
+        Raises:
+            DimensionMismatchError: vectors of another dimension than the collection's.
+        """
+        expected = self.snapshot.dimension
+        if entry.vectors is None or expected is None or entry.vectors.shape[1] == expected:
             return
-        doomed = locate(offset_ids, self.snapshot.segments).ids()
-        settled = settle(self.snapshot.without(offset_ids), self.spec, self._names)
-        for each in doomed:
-            del self._offsets[each]
-        self.snapshot = settled
+        got = entry.vectors.shape[1]
+        raise DimensionMismatchError(
+            f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
+        )
+
+    def has_effect(self, entry: LogEntry) -> bool:
+        """Tell whether an entry would change anything: an `add` of new ids, an `update` of known ones."""
+        if entry.op == "upsert":
+            return True
+        n_known = len(self.snapshot.find(entry.ids))
+        return n_known < len(entry.ids) if entry.op == "add" else n_known > 0
+
+    def apply(self, entry: LogEntry) -> None:
+        """Carry out a checked entry: `add` skips known ids, `update` unknown ones."""
+        offsets = self.snapshot.find(entry.ids)
+        if entry.op == "delete":
+            self._delete(np.array(sorted(offsets.values()), np.int64))
+            return
+        known = [at for at, each in enumerate(entry.ids) if each in offsets] if entry.op != "add" else []
+        fresh = [at for at, each in enumerate(entry.ids) if each not in offsets] if entry.op != "update" else []
+        parts: list[Rows] = []
+        replaced = np.empty(0, np.int64)
+        if known:
+            replaced = np.array([offsets[entry.ids[at]] for at in known], np.int64)
+            parts.append(self._changed(entry, known, replaced))
+        if fresh:
+            parts.append(self._inserted(entry, fresh))
+        if parts:
+            self._publish(Rows.concat(parts), replaced)
+
+    def _delete(self, offset_ids: NDArray[np.int64]) -> None:
+        if len(offset_ids):
+            self.snapshot = settle(self.snapshot.without(offset_ids), self.spec, self._names)
 
     def flush(self) -> None:
         """Seal the tail."""
@@ -79,69 +90,46 @@ class RecordStore:
         self.snapshot = reconfigured(self.snapshot, spec)
         self.spec = spec
 
-    def _write(self, batch: WriteBatch, known: list[int], fresh: list[int]) -> None:
-        parts: list[Rows] = []
-        replaced = np.empty(0, np.int64)
-        if known:
-            changed = self._changed(batch, known)
-            parts.append(changed)
-            replaced = changed.offset_ids
-        if fresh:
-            parts.append(self._inserted(batch, fresh))
-        self._publish(Rows.concat(parts), replaced)
-
     def _publish(self, rows: Rows, replaced: NDArray[np.int64]) -> None:
         snapshot = self.snapshot.without(replaced) if len(replaced) else self.snapshot
         state = SegmentState.of(Segment(self._names.tail(), rows, self.spec))
         grown = Snapshot.of((*snapshot.segments, state), rows.vectors.shape[1])
-        settled = settle(grown, self.spec, self._names)
-        self._offsets.update(zip(rows.ids, rows.offset_ids.tolist(), strict=True))
-        self.snapshot = settled
+        self.snapshot = settle(grown, self.spec, self._names)
 
-    def _inserted(self, batch: WriteBatch, places: Sequence[int]) -> Rows:
+    def _inserted(self, entry: LogEntry, places: Sequence[int]) -> Rows:
         first = self._next_offset
         self._next_offset += len(places)
-        assert batch.vectors is not None, "records need vectors; the client has checked it"
-        is_whole = len(places) == len(batch.ids)
-        vectors = batch.vectors if is_whole else batch.vectors[np.array(places, np.int64)]
-        metadatas = _picked(batch.metadatas, places)
+        assert entry.vectors is not None, "records need vectors; the client has checked it"
+        is_whole = len(places) == len(entry.ids)
+        vectors = entry.vectors if is_whole else entry.vectors[np.array(places, np.int64)]
+        metadatas = _picked(entry.metadatas, places)
         return Rows(
-            ids=[batch.ids[at] for at in places],
+            ids=[entry.ids[at] for at in places],
             offset_ids=np.arange(first, self._next_offset, dtype=np.int64),
             vectors=np.array(vectors, np.float32, order="C"),
-            documents=_picked(batch.documents, places),
+            documents=_picked(entry.documents, places),
             metadatas=[merged_metadata(None, each) for each in metadatas],
-            uris=_picked(batch.uris, places),
+            uris=_picked(entry.uris, places),
         )
 
-    def _changed(self, batch: WriteBatch, places: Sequence[int]) -> Rows:
-        offset_ids = np.array([self._offsets[batch.ids[at]] for at in places], np.int64)
+    def _changed(self, entry: LogEntry, places: Sequence[int], offset_ids: NDArray[np.int64]) -> Rows:
         held = locate(offset_ids, self.snapshot.segments)
         dimension = self.snapshot.dimension or 0
         vectors = (
             held.embeddings(dimension)
-            if batch.vectors is None
-            else np.array(batch.vectors[np.array(places, np.int64)], np.float32, order="C")
+            if entry.vectors is None
+            else np.array(entry.vectors[np.array(places, np.int64)], np.float32, order="C")
         )
         return Rows(
-            ids=[batch.ids[at] for at in places],
+            ids=[entry.ids[at] for at in places],
             offset_ids=offset_ids,
             vectors=vectors,
-            documents=_replaced(held.documents(), _picked(batch.documents, places)),
+            documents=_replaced(held.documents(), _picked(entry.documents, places)),
             metadatas=[
                 merged_metadata(old, new)
-                for old, new in zip(held.metadatas(), _picked(batch.metadatas, places), strict=True)
+                for old, new in zip(held.metadatas(), _picked(entry.metadatas, places), strict=True)
             ],
-            uris=_replaced(held.uris(), _picked(batch.uris, places)),
-        )
-
-    def _check_dimension(self, batch: WriteBatch) -> None:
-        expected = self.snapshot.dimension
-        if batch.vectors is None or expected is None or batch.vectors.shape[1] == expected:
-            return
-        got = batch.vectors.shape[1]
-        raise DimensionMismatchError(
-            f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
+            uris=_replaced(held.uris(), _picked(entry.uris, places)),
         )
 
 

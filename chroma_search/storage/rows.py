@@ -24,23 +24,23 @@ class Rows:
         offset_ids: int64, shape (n,), unique.
         vectors: float32, shape (n, dim), C-contiguous, as stored.
         documents: text per row, or None where the record has none.
-        metadatas: metadata per row without None values, or None where the record has none.
+        metadatas: metadata per row without None values, or None where the record has none; only to be read.
         uris: uri per row, or None.
     """
 
-    ids: list[str]
+    ids: Sequence[str]
     offset_ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
-    documents: list[str | None]
-    metadatas: list[dict[str, Any] | None]
-    uris: list[str | None]
+    documents: Sequence[str | None]
+    metadatas: Sequence[dict[str, Any] | None]
+    uris: Sequence[str | None]
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
         """Return the given rows, in the given order."""
-        picked = rows.tolist()
+        picked: list[int] = rows.tolist()
         return Rows(
             ids=[self.ids[row] for row in picked],
             offset_ids=self.offset_ids[rows],

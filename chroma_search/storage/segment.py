@@ -119,9 +119,12 @@ class Segment:
 
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the rows that hold the ids, ascending; unknown ids are left out, dead rows are not."""
+        return np.array(sorted({row for rows in self.rows_by_id(ids) for row in rows}), np.int64)
+
+    def rows_by_id(self, ids: Iterable[str]) -> list[Sequence[int]]:
+        """Return, per id, the rows that hold it; dead rows too."""
         known: dict[str, list[int]] = self.remembered("id rows", self._rows_by_id)
-        found = sorted({row for each in ids for row in known.get(each, ())})
-        return np.array(found, np.int64)
+        return [known.get(each, ()) for each in ids]
 
     def rows_of_offsets(self, offset_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of each offset id, -1 where the segment does not hold it. Rows may be dead."""

@@ -49,6 +49,15 @@ class SegmentState:
         rows = self.segment.rows_of_offsets(offset_ids)
         return rows if self.live is None else np.where((rows >= 0) & self.live[rows], rows, -1)
 
+    def find(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the offset ids of those ids that live here."""
+        found: dict[str, int] = {}
+        for each, rows in zip(ids, self.segment.rows_by_id(ids), strict=True):
+            for row in rows:
+                if self.live is None or self.live[row]:
+                    found[each] = int(self.segment.rows.offset_ids[row])
+        return found
+
     def without(self, rows: NDArray[np.int64]) -> SegmentState:
         """Return the state in which the given live rows are dead."""
         if not len(rows):
@@ -77,6 +86,19 @@ class Snapshot:
         """Return the snapshot of these states; states without a live row are dropped."""
         kept = tuple(state for state in segments if state.n_live)
         return Snapshot(kept, dimension, sum(state.n_live for state in kept))
+
+    def find(self, ids: Sequence[str]) -> dict[str, int]:
+        """Return the offset ids of those ids that are known; newer segments are asked first."""
+        found: dict[str, int] = {}
+        missing = list(ids)
+        for state in reversed(self.segments):
+            if not missing:
+                break
+            here = state.find(missing)
+            if here:
+                found.update(here)
+                missing = [each for each in missing if each not in here]
+        return found
 
     def without(self, offset_ids: NDArray[np.int64]) -> Snapshot:
         """Return the snapshot in which these records are dead."""

@@ -184,7 +184,6 @@ def test_clients_of_later_versions_say_so() -> None:
         import asyncio, chromadb
         from chroma_search import UnsupportedError
         for call in (
-            lambda: chromadb.PersistentClient(path="x"),
             lambda: chromadb.HttpClient(host="x"),
             lambda: chromadb.CloudClient(api_key="x"),
             lambda: asyncio.run(chromadb.AsyncHttpClient()),
@@ -194,7 +193,7 @@ def test_clients_of_later_versions_say_so() -> None:
             except UnsupportedError as error:
                 print(error.feature, "|", error.instead)
     """)
-    names = ("PersistentClient", "HttpClient", "CloudClient", "AsyncHttpClient")
+    names = ("HttpClient", "CloudClient", "AsyncHttpClient")
     assert printed.splitlines() == [f"{name} | use EphemeralClient()" for name in names]
 
 

@@ -6,6 +6,7 @@ forced, and where the tail is sealed.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,16 +19,26 @@ from chroma_search.engine.requests import Found, RunOptions, Selection, WriteBat
 from chroma_search.model.distance import Space
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_params import IndexKind
+from chroma_search.storage.log import NoLog, SqliteLog
 
 EVERYTHING = frozenset({"documents", "metadatas", "embeddings", "uris"})
 EXACT = RunOptions(exact=True)
 
 
 class EngineCollection:
-    """A collection engine; `kind` is the approximate index of its sealed segments."""
+    """A collection engine, in memory or in a folder; `kind` is the approximate index of its sealed segments."""
 
-    def __init__(self, space: Space = "l2", *, kind: IndexKind = "hnsw", params: dict[str, Any] | None = None) -> None:
-        self.engine = CollectionEngine("c", "t", "d", CollectionConfig(space, kind, params or {}))
+    def __init__(
+        self,
+        space: Space = "l2",
+        *,
+        kind: IndexKind = "hnsw",
+        params: dict[str, Any] | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        config = CollectionConfig(space, kind, params or {})
+        open_log = NoLog if folder is None else lambda: SqliteLog(folder / "log.sqlite")
+        self.engine = CollectionEngine("c", "t", "d", config, open_log=open_log)
 
     def add(self, **columns: Any) -> None:
         self.engine.add(batch(**columns))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
+
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -61,7 +65,38 @@ class CollectionMachine(RuleBasedStateMachine):
             assert sum(len(state.live_rows()) for state in snapshot.segments) == n_live
 
 
-CollectionMachine.TestCase.settings = settings(
-    deadline=None, max_examples=40, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow]
-)
+class FolderMachine(CollectionMachine):
+    """The same in a folder that several openers share, as processes do: each has its own connection and memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+
+    @initialize(space=st.sampled_from(("l2", "cosine", "ip")), kind=st.sampled_from(sorted(VECTOR_INDEX_KINDS)))
+    def create(self, space, kind):
+        super().create(space, kind)
+        self.openers = [EngineCollection(space, kind=kind, folder=self.folder) for _ in range(2)]
+        self.reopened = lambda: EngineCollection(space, kind=kind, folder=self.folder)
+        self.engine = self.openers[0]
+
+    @rule(number=st.integers(0, 1))
+    def go_on_in_another_opener(self, number):
+        self.engine = self.openers[number]
+
+    @rule(number=st.integers(0, 1))
+    def close_and_open_again(self, number):
+        self.openers[number].engine.close()
+        self.openers[number] = self.engine = self.reopened()
+
+    def teardown(self):
+        for each in getattr(self, "openers", []):
+            each.engine.close()
+        shutil.rmtree(self.folder)
+
+
+for machine in (CollectionMachine, FolderMachine):
+    machine.TestCase.settings = settings(
+        deadline=None, max_examples=40, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow]
+    )
 TestCollectionMachine = CollectionMachine.TestCase
+TestFolderMachine = FolderMachine.TestCase

@@ -1,0 +1,35 @@
+"""PersistentClient: a client whose data are in a folder, safe against a crash, shared by any number of processes."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+from chroma_search.client.embedded import EmbeddedClient
+from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
+
+
+def PersistentClient(  # noqa: N802 - upstream's name
+    path: str | PathLike[str] = "./chroma",
+    settings: Settings | None = None,
+    tenant: str = DEFAULT_TENANT,
+    database: str = DEFAULT_DATABASE,
+) -> EmbeddedClient:
+    """Return a client whose data are in the folder `path`, made when it is missing.
+
+    A write that has returned is on the disk: it survives the end of the process, a kill, and a loss of power. Other
+    processes may read and write the same folder at the same time; each sees an acknowledged write in its next call.
+
+    Args:
+        path: the folder. Not one of Chroma itself, whose files have another format.
+        settings: must equal those of the other clients of this process on the same folder.
+        tenant, database: where its collections are; both must exist.
+
+    Raises:
+        StorageError: the folder cannot be made, read or written.
+        CorruptionError: what is in it is damaged.
+        UnsupportedError: it is a folder of Chroma.
+    """
+    chosen = settings if settings is not None else Settings()
+    chosen.is_persistent = True
+    chosen.persist_directory = fspath(path)
+    return EmbeddedClient(str(tenant), str(database), chosen)

@@ -1,0 +1,348 @@
+"""ArrayFile: named arrays and a few facts in one immutable file, mapped into memory and checked before use.
+
+All numbers are little-endian:
+
+| offset | length       | what                                                                                     |
+| ------ | ------------ | ---------------------------------------------------------------------------------------- |
+| 0      | 8            | `CHROSRCH`                                                                               |
+| 8      | 4, unsigned  | version of the format, 1                                                                 |
+| 12     | 4, unsigned  | length h of the header in bytes                                                          |
+| 16     | 4, unsigned  | CRC-32 of the header                                                                     |
+| 20     | 8, unsigned  | length of the whole file in bytes                                                        |
+| 28     | h            | header: JSON in UTF-8, `{"facts": {...}, "arrays": [{...}, ...]}`                        |
+| d      |              | the arrays; d is the first multiple of 64 from 28 + h on                                 |
+
+Each entry of `arrays` has `name`, `dtype` (a name of `DTYPES`), `shape`, `offset` (in bytes, from d), `nbytes` and
+`crc32`. Elements stand in C order. Each array begins at the first multiple of 64 behind the one before, in the order of
+the header; the bytes between are zero; the file ends with the last array (with the header, where there is none).
+
+Not for: what the arrays mean (`segment_file.py`).
+Invariant: `array` gives what was written, or raises; no damage of the file gives a wrong array, another exception or a
+signal (a mapped file that was cut short kills the process that touches it, so lengths are checked first).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import struct
+import threading
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, InternalError, StorageError
+from chroma_search.storage.files import Files
+
+MAGIC = b"CHROSRCH"
+FORMAT_VERSION = 1
+PREAMBLE = struct.Struct("<8sIIIQ")
+"""Magic, version, length of the header, its checksum, length of the file."""
+ALIGNMENT_BYTES = 64
+"""A cache line; the widest vector instructions read so much at once."""
+DTYPES = {
+    name: np.dtype(name).newbyteorder("<")
+    for name in "bool int8 uint8 int16 int32 int64 uint32 uint64 float32 float64".split()
+}
+"""The types of elements that a file may hold."""
+CHECK_BYTES = 1 << 20
+"""Bytes that are checked at once: they stay in the cache, and Ctrl-C is heard in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """Where an array stands.
+
+    Attributes:
+        start: first byte, from the start of the file.
+    """
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
+    nbytes: int
+    crc32: int
+
+
+def write_arrays(files: Files, path: Path, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any]) -> None:
+    """Write arrays and facts as one file, durably.
+
+    Args:
+        files: the disk.
+        path: name of the file.
+        arrays: by name, in the order in which they are to stand; any shape, dtypes of `DTYPES` in any byte order.
+        facts: values of JSON by name; they are read back as JSON does (tuples become lists).
+
+    Raises:
+        StorageError: the disk is full or fails; there is no such file then.
+        InternalError: an array of another dtype.
+    """
+    entries: list[dict[str, Any]] = []
+    plain: list[memoryview] = []
+    at = 0
+    for name, array in arrays.items():
+        kind = array.dtype.name
+        if kind not in DTYPES:
+            raise InternalError(
+                f"array {name!r} has dtype {array.dtype}", invariant=f"stored arrays are of {', '.join(DTYPES)}"
+            )
+        content = _bytes_of(np.asarray(array, DTYPES[kind], order="C"))
+        at = _aligned(at)
+        entries.append(
+            {
+                "name": name,
+                "dtype": kind,
+                "shape": array.shape,
+                "offset": at,
+                "nbytes": content.nbytes,
+                "crc32": _crc32(content),
+            }
+        )
+        plain.append(content)
+        at += content.nbytes
+    header = json.dumps({"facts": dict(facts), "arrays": entries}, separators=(",", ":")).encode("ascii")
+    end = PREAMBLE.size + len(header)
+    n_bytes = _aligned(end) + at if entries else end
+    parts: list[bytes | memoryview] = [
+        PREAMBLE.pack(MAGIC, FORMAT_VERSION, len(header), zlib.crc32(header), n_bytes),
+        header,
+    ]
+    for content in plain:
+        parts += [bytes(_aligned(end) - end), content]
+        end = _aligned(end) + content.nbytes
+    files.write_file(path, parts)
+
+
+class ArrayFile:
+    """An open file of arrays; threads may share it.
+
+    Args:
+        path: name of the file.
+        content: the mapped file.
+        facts: the facts of the header.
+        entries: where the arrays stand, in the order of the file.
+        header_end: first byte behind the header.
+    """
+
+    def __init__(
+        self, path: Path, content: mmap.mmap, facts: dict[str, Any], entries: list[_Entry], header_end: int
+    ) -> None:
+        self._path = path
+        self._content: mmap.mmap | None = content
+        self._n_bytes = len(content)
+        self._facts = facts
+        self._entries = {each.name: each for each in entries}
+        self._header_end = header_end
+        self._arrays: dict[str, NDArray[Any]] = {}
+        self._locks = {each.name: threading.Lock() for each in entries}  # two arrays can be checked at once
+
+    @staticmethod
+    def open(path: Path) -> ArrayFile:
+        """Open a file: check all but the arrays, and map it.
+
+        Raises:
+            CorruptionError: the file is no file of arrays, cut short or lengthened, or its header is damaged.
+            FormatVersionError: it is of a version that this program cannot read.
+            StorageError: it cannot be opened.
+        """
+        try:
+            with path.open("rb") as file:
+                n_bytes = file.seek(0, 2)
+                file.seek(0)
+                start = file.read(PREAMBLE.size)
+                n_header_bytes, crc32 = _checked_preamble(path, start, n_bytes)
+                header = file.read(n_header_bytes)
+                if zlib.crc32(header) != crc32:
+                    raise _damaged(path, PREAMBLE.size, f"a header with checksum {crc32:08x}")
+                header_end = PREAMBLE.size + n_header_bytes
+                facts, entries = _parsed_header(path, header, header_end, n_bytes)
+                # the map keeps a descriptor of its own
+                content = mmap.mmap(file.fileno(), n_bytes, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:  # ValueError: cut short just now, so that there is less to map
+            raise StorageError(f"Cannot open {path}: {error}") from error
+        return ArrayFile(path, content, facts, entries, header_end)
+
+    @property
+    def path(self) -> Path:
+        """Name of the file."""
+        return self._path
+
+    @property
+    def n_bytes(self) -> int:
+        """Length of the file."""
+        return self._n_bytes
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The facts, as they were written."""
+        return self._facts
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays, in the order of the file."""
+        return tuple(self._entries)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of an array, which reads nothing of it.
+
+        Raises:
+            CorruptionError: there is no array of that name.
+        """
+        return self._entry(name).shape
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Return the dtype of an array, which reads nothing of it.
+
+        Raises:
+            CorruptionError: there is no array of that name.
+        """
+        return self._entry(name).dtype
+
+    def array(self, name: str) -> NDArray[Any]:
+        """Return an array: read-only, mapped, checked when it is first asked for.
+
+        It stays valid when the file is closed or removed.
+
+        Raises:
+            CorruptionError: there is no array of that name, or its bytes are not those that were written.
+            ClosedError: the file was closed before the array was first asked for.
+        """
+        found = self._arrays.get(name)
+        if found is not None:
+            return found
+        entry = self._entry(name)
+        with self._locks[name]:
+            found = self._arrays.get(name)
+            if found is None:
+                found = self._arrays[name] = self._checked(entry)
+        return found
+
+    def verify(self) -> None:
+        """Check every byte of the file, also of arrays that were checked before.
+
+        Raises:
+            CorruptionError: a byte differs from what was written.
+            ClosedError: the file was closed.
+        """
+        content = self._mapped()
+        end = self._header_end
+        for entry in self._entries.values():
+            if content[end : entry.start].strip(b"\0"):
+                raise _damaged(self._path, end, f"zeros up to byte {entry.start}")
+            self._checked(entry)
+            end = entry.start + entry.nbytes
+
+    def close(self) -> None:
+        """Let go of the file. Its memory is unmapped when the last array taken from it is gone."""
+        self._content = None
+        self._arrays = {}
+
+    def _entry(self, name: str) -> _Entry:
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise _damaged(self._path, PREAMBLE.size, f"an array {name!r} beside {', '.join(self.names)}") from None
+
+    def _mapped(self) -> mmap.mmap:
+        content = self._content
+        if content is None:
+            raise ClosedError(f"{self._path} was closed; open it again to read more of it")
+        n_bytes = content.size()
+        if n_bytes != self._n_bytes:  # touching what is gone would end the process
+            raise _damaged(self._path, n_bytes, f"{self._n_bytes} bytes, as when it was opened, not {n_bytes}")
+        return content
+
+    def _checked(self, entry: _Entry) -> NDArray[Any]:
+        array = np.frombuffer(self._mapped(), np.uint8, entry.nbytes, entry.start) if entry.nbytes else _NO_BYTES
+        if _crc32(array.data) != entry.crc32:
+            raise _damaged(self._path, entry.start, f"array {entry.name!r} with checksum {entry.crc32:08x}")
+        return array.view(entry.dtype).reshape(entry.shape)
+
+
+_NO_BYTES: NDArray[np.uint8] = np.frombuffer(b"", np.uint8)
+
+
+def _checked_preamble(path: Path, start: bytes, n_bytes: int) -> tuple[int, int]:
+    """Return length and checksum of the header."""
+    if start[: len(MAGIC)] != MAGIC:
+        raise _damaged(path, 0, f"{MAGIC.decode()} at the start")
+    if len(start) < PREAMBLE.size:
+        raise _damaged(path, len(start), f"at least {PREAMBLE.size} bytes")
+    _, version, n_header_bytes, crc32, n_expected_bytes = PREAMBLE.unpack(start)
+    if version != FORMAT_VERSION:
+        raise FormatVersionError(
+            f"{path} is of format version {version}, this program reads version {FORMAT_VERSION}: "
+            "use a newer program, or restore the file if no newer one has written it",
+            found=version,
+            supported=(FORMAT_VERSION, FORMAT_VERSION),
+        )
+    if n_bytes != n_expected_bytes:
+        raise _damaged(path, min(n_bytes, n_expected_bytes), f"{n_expected_bytes} bytes, not {n_bytes}")
+    if n_header_bytes > n_bytes - PREAMBLE.size:
+        raise _damaged(path, n_bytes, f"a header of {n_header_bytes} bytes")
+    return n_header_bytes, crc32
+
+
+def _parsed_header(path: Path, header: bytes, header_end: int, n_bytes: int) -> tuple[dict[str, Any], list[_Entry]]:
+    """Return facts and entries; a header that no writer of ours has written is refused, for the map trusts it."""
+    first = _aligned(header_end)
+    try:
+        parsed = json.loads(header)
+        facts, raw = dict(parsed["facts"]), list(parsed["arrays"])
+        entries = [_parsed_entry(each, first) for each in raw]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise _damaged(path, PREAMBLE.size, f"a header of facts and arrays ({error!r})") from error
+    end = header_end
+    for entry in entries:
+        if entry.start != _aligned(end):
+            raise _damaged(path, PREAMBLE.size, f"array {entry.name!r} at byte {_aligned(end)}, not {entry.start}")
+        end = entry.start + entry.nbytes
+    if end != n_bytes:
+        raise _damaged(path, PREAMBLE.size, f"arrays up to byte {n_bytes}, not {end}")
+    if len({entry.name for entry in entries}) < len(entries):
+        raise _damaged(path, PREAMBLE.size, "arrays of different names")
+    return facts, entries
+
+
+def _parsed_entry(raw: Mapping[str, Any], first: int) -> _Entry:
+    dtype = DTYPES[raw["dtype"]]
+    shape, nbytes = tuple(raw["shape"]), raw["nbytes"]
+    for number in (*shape, raw["offset"], nbytes, raw["crc32"]):
+        if type(number) is not int or number < 0:
+            raise ValueError(f"{number!r} is no count of bytes or elements")
+    if nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{nbytes} bytes for {dtype.name} of shape {shape}")
+    return _Entry(str(raw["name"]), dtype, shape, first + raw["offset"], nbytes, raw["crc32"])
+
+
+def _damaged(path: Path, offset: int, expected: str) -> CorruptionError:
+    return CorruptionError(
+        f"{path} is damaged at byte {offset}: expected {expected}; restore the file from a copy, or rebuild it",
+        path=str(path),
+        offset=offset,
+        expected=expected,
+    )
+
+
+def _bytes_of(array: NDArray[Any]) -> memoryview:
+    """Return the bytes of an array in C order, not copied."""
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _crc32(content: memoryview) -> int:
+    """Return the CRC-32 of bytes; the GIL is released while it is computed."""
+    crc32 = 0
+    for at in range(0, len(content), CHECK_BYTES):
+        crc32 = zlib.crc32(content[at : at + CHECK_BYTES], crc32)
+    return crc32
+
+
+def _aligned(n_bytes: int) -> int:
+    return -(-n_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES

@@ -1,0 +1,37 @@
+"""Failpoints: named places in which a test kills the process, to see what a crash there leaves behind.
+
+`CHROMA_SEARCH_FAILPOINT=name` or `name:n` sends SIGKILL to the own process when the place is reached (the n-th time).
+Without the variable a failpoint costs one comparison. The names are listed here, so that a test can walk over them all.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+NAMES = (
+    "log.before_append",
+    "log.after_append",
+    "log.before_commit",
+    "log.after_commit",
+    "store.after_apply",
+    "catalog.before_commit",
+    "catalog.after_commit",
+)
+
+
+def _armed() -> tuple[str, int]:
+    name, _, count = os.environ.get("CHROMA_SEARCH_FAILPOINT", "").partition(":")
+    return name, int(count or 1)
+
+
+_name, _left = _armed()
+
+
+def reach(name: str) -> None:
+    """Die here if this failpoint is armed."""
+    global _left
+    if name == _name:
+        _left -= 1
+        if _left <= 0:
+            os.kill(os.getpid(), signal.SIGKILL)

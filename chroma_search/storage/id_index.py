@@ -1,0 +1,81 @@
+"""IdIndex: the rows of an id in one segment, without a dict of all ids in memory.
+
+The ids' hashes stand in ascending order, each with its row; an id is looked up by binary search and compared with the
+ids of the rows found, so a collision costs a comparison and gives no wrong row.
+Not for: ranges or prefixes of ids (`indexes/scalar/`), which rows live (`snapshot.py`).
+Invariant: `rows` gives every row that holds the id, dead ones included, ascending.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+HASH_BYTES = 8
+"""With 64 bits, ten million ids have one pair of equal hashes in 370,000 segments."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IdIndex:
+    """Hashes of the ids of a segment.
+
+    Attributes:
+        hashes: uint64, shape (n,), ascending: the first 8 bytes of BLAKE2b of the id in UTF-8, little-endian.
+        at: int32 or int64, shape (n,): the row of each hash; equal hashes by ascending row.
+    """
+
+    hashes: NDArray[np.uint64]
+    at: NDArray[np.int32] | NDArray[np.int64]
+
+    @staticmethod
+    def of(ids: Sequence[str]) -> IdIndex:
+        """Return the index of ids, one per row; an id may stand in several rows."""
+        hashes = _hashes(ids)
+        order = np.argsort(hashes, kind="stable")
+        return IdIndex(hashes[order], order.astype(np.int32) if len(ids) <= np.iinfo(np.int32).max else order)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store; `from_arrays` opens them again."""
+        return {"id_hashes": self.hashes, "id_rows": self.at}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> IdIndex:
+        """Open stored arrays (checksums were verified by the caller)."""
+        return IdIndex(arrays["id_hashes"], arrays["id_rows"])
+
+    def rows(self, wanted: Sequence[str], ids: Sequence[str]) -> list[list[int]]:
+        """Return the rows of each wanted id.
+
+        Args:
+            wanted: ids, in any order, repeated or unknown ones too.
+            ids: the ids that the index was made of; only those of rows with a wanted hash are looked at.
+
+        Returns:
+            One list per wanted id, in their order: its rows, ascending; empty for an unknown id.
+        """
+        hashes = _hashes(wanted)
+        # searched in ascending order, one search finds in the cache what the one before has read
+        order = np.argsort(hashes)
+        ascending = hashes[order]
+        firsts, lasts = (np.searchsorted(self.hashes, ascending, side) for side in ("left", "right"))
+        found: list[list[int]] = [[] for _ in wanted]
+        is_found = lasts > firsts
+        for position, first, last in zip(
+            order[is_found].tolist(), firsts[is_found].tolist(), lasts[is_found].tolist(), strict=True
+        ):
+            each = wanted[position]
+            found[position] = [row for row in self.at[first:last].tolist() if ids[row] == each]
+        return found
+
+
+def _hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
+    return np.frombuffer(b"".join([_digest(each) for each in ids]), "<u8").astype(np.uint64, copy=False)
+
+
+def _digest(id_: str) -> bytes:
+    return hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()

@@ -1,0 +1,272 @@
+"""Log: the durable list of writes of one collection, and its manifest - what was acknowledged, and nothing else.
+
+A writer holds the lock of the log while it catches up with other processes, checks its write and appends it; it
+acknowledges after the commit. So several processes may write one collection, and each applies the same entries in the
+same order. Entries carry a checksum chained over all before them: a lost, changed or swapped one shows.
+
+A flush moves entries into segment files: in one transaction the manifest names the new segments, says which entries
+they hold (`base_seq`), and those entries leave the log.
+
+`NoLog` is the log of a collection in memory: it remembers nothing, for nothing has to outlive the process.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from chroma_search.errors import CorruptionError, NotFoundError
+from chroma_search.storage.failpoint import reach
+from chroma_search.storage.log_entry import LogEntry
+from chroma_search.storage.sqlite_file import SqliteFile
+
+DROPPED = 1
+"""`user_version` of the log of a deleted collection."""
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, chain INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS manifest (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
+    "base_seq INTEGER NOT NULL, base_chain INTEGER NOT NULL, next_offset INTEGER NOT NULL, dimension INTEGER, "
+    "checksum INTEGER NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS segments (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
+    "n_rows INTEGER NOT NULL, dead BLOB, checksum INTEGER NOT NULL)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentEntry:
+    """A segment as the manifest names it.
+
+    Attributes:
+        name: its file, without the folder.
+        n_rows: rows in it.
+        dead: packed bits of the rows that are tombstones, None when every row lives.
+    """
+
+    name: str
+    n_rows: int
+    dead: bytes | None
+
+    def checksum(self) -> int:
+        """Return the checksum of the row in the manifest."""
+        return zlib.crc32(self.dead or b"", zlib.crc32(f"{self.name} {self.n_rows} {self.dead is None}".encode()))
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What the segments of a collection hold.
+
+    Attributes:
+        version: grows by one with each change; 0 before the first.
+        base_seq, base_chain: the last entry that is in the segments, and its checksum.
+        next_offset: offset id of the next new record, after that entry.
+        dimension: of all vectors, None before the first write.
+        segments: in the order they were made.
+    """
+
+    version: int = 0
+    base_seq: int = 0
+    base_chain: int = 0
+    next_offset: int = 1
+    dimension: int | None = None
+    segments: tuple[SegmentEntry, ...] = ()
+
+    def checksum(self) -> int:
+        """Return the checksum of the manifest, the segments' rows apart."""
+        facts = (self.version, self.base_seq, self.base_chain, self.next_offset, self.dimension, len(self.segments))
+        return zlib.crc32(repr(facts).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What has happened in a log since one looked last.
+
+    Attributes:
+        manifest: the new one, or None while it is the one known: then `entries` follow those seen before.
+        entries: writes, in order; after a new manifest, all that it does not hold.
+    """
+
+    manifest: Manifest | None = None
+    entries: Sequence[LogEntry] = field(default=())
+
+    def __bool__(self) -> bool:
+        return self.manifest is not None or bool(self.entries)
+
+
+class Log(Protocol):
+    """What a collection needs of its log. One object per collection and process; calls come under its lock."""
+
+    def has_changed(self) -> bool:
+        """Tell whether another process may have written."""
+        ...
+
+    def news(self) -> News:
+        """Return what was written since the last call, by other processes or before this one opened the log."""
+        ...
+
+    def caught_up(self) -> None:
+        """Say that the last news were applied: until then `has_changed` stays True for other threads."""
+        ...
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the writer's lock; what is appended inside is durable when the block has ended."""
+        ...
+
+    def append(self, entry: LogEntry) -> None:
+        """Append an entry, inside `writing`, after `news` were applied."""
+        ...
+
+    def drop(self) -> None:
+        """Refuse all further use, by any process: the collection was deleted."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+class NoLog:
+    """The log of a collection that lives in memory."""
+
+    def has_changed(self) -> bool:
+        """Return False: nobody else writes."""
+        return False
+
+    def news(self) -> News:
+        """Return nothing."""
+        return News()
+
+    def caught_up(self) -> None:
+        """Do nothing."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold nothing: the collection has its own lock."""
+        return nullcontext()
+
+    def append(self, entry: LogEntry) -> None:
+        """Forget the entry."""
+
+    def drop(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class SqliteLog:
+    """A log in an SQLite file.
+
+    Args:
+        path: the file; made when it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = SqliteFile(path, _SCHEMA)
+        self._version = -1  # of the manifest that this process has seen
+        self._seq = 0
+        self._chain = 0
+        self._data_version = -1
+        self._news_version = -1
+        self._appended_after: list[tuple[int, int]] = []  # of the running transaction: what to return to
+
+    def has_changed(self) -> bool:
+        """Tell whether another process has committed since the news that were applied last."""
+        return self._file.data_version() != self._data_version
+
+    def news(self) -> News:
+        """Return what was written since the last call.
+
+        Raises:
+            CorruptionError: an entry or the manifest is not what its checksum says.
+            NotFoundError: the collection was deleted.
+        """
+        self._news_version = self._file.data_version()  # before the reading: what comes in between shows next time
+        with self._file.reading():
+            manifest = self._new_manifest()
+            if manifest is not None:
+                self._version, self._seq, self._chain = manifest.version, manifest.base_seq, manifest.base_chain
+            return News(manifest, self._new_entries())
+
+    def caught_up(self) -> None:
+        """Say that the last news were applied."""
+        self._data_version = self._news_version
+
+    @contextmanager
+    def writing(self) -> Generator[None]:
+        """Hold the writer's lock of the file."""
+        self._appended_after.clear()
+        try:
+            with self._file.writing():
+                yield
+                reach("log.before_commit")
+        except BaseException:
+            if self._appended_after:
+                self._seq, self._chain = self._appended_after[0]
+            raise
+        reach("log.after_commit")
+
+    def append(self, entry: LogEntry) -> None:
+        """Append an entry after all others."""
+        body = entry.to_bytes()
+        seq = self._seq + 1
+        chain = _chained(self._chain, seq, body)
+        reach("log.before_append")
+        self._file.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, chain, body))
+        reach("log.after_append")
+        self._appended_after.append((self._seq, self._chain))
+        self._seq, self._chain = seq, chain
+
+    def drop(self) -> None:
+        """Mark the log: every later `news` of any process fails."""
+        with self._file.writing():
+            self._file.execute(f"PRAGMA user_version = {DROPPED}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+
+    def _new_entries(self) -> list[LogEntry]:
+        entries: list[LogEntry] = []
+        rows = self._file.execute("SELECT seq, chain, body FROM entries WHERE seq > ? ORDER BY seq", (self._seq,))
+        for seq, chain, body in rows:
+            if seq != self._seq + 1 or chain != _chained(self._chain, seq, body):
+                raise CorruptionError(
+                    f"entry {seq} of {self._path} does not follow entry {self._seq}: the log is damaged",
+                    path=str(self._path),
+                    offset=seq,
+                    expected=f"entry {self._seq + 1} with the checksum chained to it",
+                )
+            entries.append(LogEntry.from_bytes(body))
+            self._seq, self._chain = seq, chain
+        return entries
+
+    def _new_manifest(self) -> Manifest | None:
+        if self._file.execute("PRAGMA user_version")[0][0] == DROPPED:
+            raise NotFoundError("the collection was deleted", kind="collection", name=self._path.parent.name)
+        rows = self._file.execute(
+            "SELECT version, base_seq, base_chain, next_offset, dimension, checksum FROM manifest"
+        )
+        if not rows:
+            return None if self._version == 0 else Manifest()
+        (row,) = rows
+        version, base_seq, base_chain, next_offset, dimension, checksum = row
+        if version == self._version:
+            return None
+        segments = self._file.execute("SELECT name, n_rows, dead, checksum FROM segments ORDER BY position")
+        entries = tuple(SegmentEntry(name, n_rows, dead) for name, n_rows, dead, _ in segments)
+        found = Manifest(version, base_seq, base_chain, next_offset, dimension, entries)
+        sums = [each.checksum() for each in found.segments]
+        if found.checksum() != checksum or sums != [row[3] for row in segments]:
+            raise CorruptionError(
+                f"the manifest in {self._path} is damaged", path=str(self._path), expected="rows as their checksums say"
+            )
+        return found
+
+
+def _chained(chain: int, seq: int, body: bytes) -> int:
+    return zlib.crc32(body, zlib.crc32(f"{chain} {seq}".encode()))

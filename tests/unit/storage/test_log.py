@@ -1,0 +1,154 @@
+"""The log: entries keep their types, errors leave nothing behind, damage shows, two openers see each other."""
+
+import contextlib
+import sqlite3
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chroma_search.errors import CorruptionError, LockedError, NotFoundError, StorageError
+from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.storage.log import SqliteLog
+from chroma_search.storage.log_entry import LogEntry
+from chroma_search.storage.sqlite_file import SqliteFile
+from tests.property.record_strategies import metadatas
+
+
+def entry(*ids, **columns):
+    vectors = np.arange(3 * len(ids), dtype=np.float32).reshape(len(ids), 3)
+    return LogEntry("add", list(ids), vectors, **columns)
+
+
+def columns_of(one):
+    vectors = None if one.vectors is None else one.vectors.tolist()
+    return one.op, list(one.ids), vectors, one.documents, one.metadatas, one.uris
+
+
+@given(st.lists(metadatas(), max_size=3))
+def test_an_entry_reads_back_as_it_was_written(values):
+    ids = [f"\N{SNOWMAN}\0{at}" for at in range(len(values))]
+    written = LogEntry("upsert", ids, np.ones((len(ids), 2), np.float32), ["\0"] * len(ids), values)
+    again = LogEntry.from_bytes(written.to_bytes())
+    assert repr(columns_of(again)) == repr(columns_of(written))  # repr tells 1, 1.0 and True apart, and NaN equal
+
+
+def test_a_delete_and_a_sparse_vector_read_back():
+    vector = SparseVector([1, 5], [0.5, 2], ["a", "b"])
+    again = LogEntry.from_bytes(LogEntry("update", ["a"], None, None, [{"s": vector, "gone": None}]).to_bytes())
+    assert again.metadatas == [{"s": vector, "gone": None}]
+    assert columns_of(LogEntry.from_bytes(LogEntry("delete", ["x"]).to_bytes())) == ("delete", ["x"], *[None] * 4)
+
+
+def append(log, *entries):
+    with log.writing():
+        log.news()
+        for each in entries:
+            log.append(each)
+
+
+def test_two_openers_read_each_others_entries_in_order(tmp_path):
+    one, other = SqliteLog(tmp_path / "log.sqlite"), SqliteLog(tmp_path / "log.sqlite")
+    append(one, entry("a"))
+    assert other.has_changed()
+    assert [each.ids for each in other.news().entries] == [["a"]]
+    other.caught_up()
+    assert not other.has_changed()
+    append(other, entry("b"), entry("c"))
+    assert one.has_changed()
+    assert [each.ids for each in one.news().entries] == [["b"], ["c"]]
+    assert not one.news()
+    one.close()
+    other.close()
+
+
+def test_what_was_not_committed_is_not_there(tmp_path):
+    log = SqliteLog(tmp_path / "log.sqlite")
+    append(log, entry("a"))
+    with contextlib.suppress(ZeroDivisionError), log.writing():
+        log.append(entry("b"))
+        raise ZeroDivisionError
+    append(log, entry("c"))
+    fresh = SqliteLog(tmp_path / "log.sqlite")
+    assert [each.ids for each in fresh.news().entries] == [["a"], ["c"]]
+    log.close()
+    fresh.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE entries SET body = zeroblob(length(body)) WHERE seq = 2",
+        "UPDATE entries SET chain = chain + 1 WHERE seq = 2",
+        "DELETE FROM entries WHERE seq = 2",
+        "DELETE FROM entries WHERE seq = 1",
+        "UPDATE entries SET body = (SELECT body FROM entries WHERE seq = 1) WHERE seq = 3",
+    ],
+)
+def test_a_changed_or_lost_entry_is_an_error_that_names_it(tmp_path, damage):
+    log = SqliteLog(tmp_path / "log.sqlite")
+    append(log, entry("a"), entry("b"), entry("c"))
+    log.close()
+    raw = sqlite3.connect(tmp_path / "log.sqlite")
+    raw.execute(damage)
+    raw.commit()
+    raw.close()
+    log = SqliteLog(tmp_path / "log.sqlite")
+    with pytest.raises(CorruptionError, match=r"entry [123] .* does not follow") as caught:
+        log.news()
+    assert caught.value.path.endswith("log.sqlite")
+    log.close()
+
+
+def test_a_file_that_is_no_database_is_an_error(tmp_path):
+    (tmp_path / "log.sqlite").write_bytes(b"no database at all, but long enough to look at " * 20)
+    with pytest.raises(CorruptionError, match="no sound database"):
+        SqliteLog(tmp_path / "log.sqlite")
+
+
+def test_a_dropped_log_refuses_everybody(tmp_path):
+    one, other = SqliteLog(tmp_path / "log.sqlite"), SqliteLog(tmp_path / "log.sqlite")
+    append(one, entry("a"))
+    one.drop()
+    for log in (one, other, SqliteLog(tmp_path / "log.sqlite")):
+        with pytest.raises(NotFoundError, match="deleted"):
+            log.news()
+        log.close()
+
+
+def test_a_writer_waits_a_bounded_time_for_another(tmp_path):
+    path = tmp_path / "file.sqlite"
+    one, other = SqliteFile(path, ()), SqliteFile(path, (), busy_s=0.05)
+    with one.writing(), pytest.raises(LockedError, match=r"has been writing .* for 0.05 s") as caught, other.writing():
+        pass
+    assert caught.value.status == 423
+    with other.writing():
+        pass  # free again
+    one.close()
+    other.close()
+
+
+def test_a_closed_file_says_so(tmp_path):
+    file = SqliteFile(tmp_path / "file.sqlite", ())
+    file.close()
+    with pytest.raises(StorageError, match="closed"):
+        file.execute("SELECT 1")
+
+
+def test_threads_share_one_connection(tmp_path):
+    file = SqliteFile(tmp_path / "file.sqlite", ("CREATE TABLE IF NOT EXISTS n (x INTEGER)",))
+
+    def write(first):
+        for each in range(first, first + 50):
+            with file.writing():
+                file.execute("INSERT INTO n VALUES (?)", (each,))
+
+    threads = [threading.Thread(target=write, args=(100 * at,)) for at in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert file.execute("SELECT count(*), count(DISTINCT x) FROM n") == [(200, 200)]
+    file.close()
