@@ -81,9 +81,7 @@ def test_clearing_the_cache_gives_the_next_client_an_empty_database() -> None:
     assert first.count_collections() == 1
 
 
-@pytest.mark.parametrize(
-    "settings", [{"is_persistent": True}, {"chroma_api_impl": "chromadb.api.fastapi.FastAPI"}], ids=str
-)
+@pytest.mark.parametrize("settings", [{"chroma_api_impl": "chromadb.api.fastapi.FastAPI"}], ids=str)
 def test_settings_that_name_another_place_are_refused(settings: dict[str, Any]) -> None:
     with pytest.raises(UnsupportedError, match="later version"):
         Client(Settings(**settings))
