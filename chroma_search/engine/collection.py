@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from chroma_search.dsl.page import COLUMNS
 from chroma_search.dsl.validation import check_search, check_where
 from chroma_search.engine.explaining import explain
 from chroma_search.engine.filter_gate import check_filterable
+from chroma_search.engine.flushing import Flusher
 from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
 from chroma_search.engine.writing import RecordStore
-from chroma_search.errors import DimensionMismatchError, InvalidRankError
+from chroma_search.errors import CorruptionError, DimensionMismatchError, InvalidRankError, StorageError
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex
 from chroma_search.model.sparse_vector import SparseVector
@@ -37,10 +39,16 @@ from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_rules import IndexRules
 from chroma_search.schema.schema_validation import checked_form
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.log import Log, NoLog
+from chroma_search.storage.log import Log, News, NoLog, SqliteLog
 from chroma_search.storage.log_entry import LogEntry, Operation
 from chroma_search.storage.segment import IndexSpec
+from chroma_search.storage.segment_folder import SegmentFolder
 from chroma_search.storage.snapshot import Snapshot
+
+LOG, SEGMENTS = "log.sqlite", "segments"
+
+OPENING_ATTEMPTS = 5
+"""Times that the manifest is read again when a file it names is gone: each time another flush must have ended."""
 
 ALL_COLUMNS = frozenset({"documents", "metadatas", "embeddings", "uris"})
 
@@ -55,7 +63,7 @@ class CollectionEngine:
         schema: which keys are indexed how, or None for the default.
         analyzer: how texts become tokens for BM25.
         id: its id, a new one by default.
-        open_log: opens the log when the collection is first used; the default is that of a collection in memory.
+        folder: where its log and its segments are, opened when it is first used; None for memory.
     """
 
     def __init__(
@@ -69,7 +77,7 @@ class CollectionEngine:
         analyzer: Analyzer | None = None,
         *,
         id: uuid.UUID | None = None,
-        open_log: Callable[[], Log] = NoLog,
+        folder: Path | None = None,
     ) -> None:
         self.id = id or uuid.uuid4()
         self.name = name
@@ -81,9 +89,12 @@ class CollectionEngine:
         self._rules = IndexRules() if schema is None else IndexRules(checked_form(schema.serialize_to_json()))
         self._analyzer = analyzer or Analyzer()
         self._lock = threading.RLock()
-        self._store = RecordStore(IndexSpec(config.space, config.index_kind, config.index_params))
-        self._open_log = open_log
+        self._folder = folder
+        spec = IndexSpec(config.space, config.index_kind, config.index_params)
+        self._store = RecordStore(spec, seals=folder is None)
         self._log: Log | None = None
+        self._segments: SegmentFolder | None = None
+        self._flusher: Flusher | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -94,12 +105,15 @@ class CollectionEngine:
         return self._store.snapshot
 
     def close(self) -> None:
-        """Let go of the files; a later call opens them again."""
+        """Wait for a flush in the background and let go of the files; a later call opens them again."""
+        flusher = self._flusher
+        if flusher is not None:
+            flusher.wait()
         with self._lock:
             if self._log is not None:
                 self._log.close()
-                self._log = None
-                self._store = RecordStore(self._store.spec)
+                self._log = self._segments = self._flusher = None
+                self._store = RecordStore(self._store.spec, seals=self._folder is None)
 
     def drop(self) -> None:
         """Refuse all further use, by any process: the collection was deleted."""
@@ -141,7 +155,7 @@ class CollectionEngine:
                 if entry.ids:
                     log.append(entry)
             if entry.ids:
-                self._store.apply(entry)
+                self._applied(entry)
         if selection.ids is not None and selection.where is None:
             return len(selection.ids)
         return len(entry.ids)
@@ -158,12 +172,22 @@ class CollectionEngine:
                 if has_effect:
                     log.append(entry)
             if has_effect:
-                self._store.apply(entry)
+                self._applied(entry)
         reach("store.after_apply")
+
+    def _applied(self, entry: LogEntry) -> None:
+        self._store.apply(entry)
+        if self._flusher is not None:
+            self._flusher.flush_if_due()
 
     def _opened_log(self) -> Log:
         if self._log is None:
-            self._log = self._open_log()
+            if self._folder is None:
+                self._log = NoLog()
+            else:
+                self._log = log = SqliteLog(self._folder / LOG)
+                self._segments = SegmentFolder(self._folder / SEGMENTS)
+                self._flusher = Flusher(self._lock, log, self._store, self._segments, self._catch_up)
         return self._log
 
     def _catch_up(self) -> None:
@@ -171,10 +195,25 @@ class CollectionEngine:
         log = self._opened_log()
         if not log.has_changed():
             return
-        news = log.news()
+        for attempt in range(OPENING_ATTEMPTS):
+            try:
+                self._take(log.news())
+                break
+            except BaseException as error:
+                log.read_again()  # what was taken in part is taken anew, and whole
+                # A file may be gone because another process has replaced it since the manifest was read.
+                is_passing = isinstance(error, StorageError) and not isinstance(error, CorruptionError)
+                if not is_passing or attempt == OPENING_ATTEMPTS - 1:
+                    raise
+        log.caught_up()
+
+    def _take(self, news: News) -> None:
+        if news.manifest is not None and self._segments is not None:
+            segments, spec = self._segments, self._store.spec
+            states = [segments.open(each, spec) for each in news.manifest.segments]
+            self._store.load(states, news.manifest.dimension, news.manifest.next_offset)
         for entry in news.entries:
             self._store.apply(entry)
-        log.caught_up()
 
     def count(self) -> int:
         """Return the number of live records."""
@@ -247,17 +286,25 @@ class CollectionEngine:
         return explain(search, snapshot.segments, self.run_settings(options), mode)
 
     def flush(self) -> None:
-        """Seal the tail: give its rows an index, however few they are."""
+        """Seal the tail: give its rows an index, however few they are; in a folder, a file."""
         with self._lock:
-            self._store.flush()
+            self._opened_log()
+            if self._flusher is None:
+                self._store.flush()
+                return
+        self._flusher.flush()
 
     def compact(self) -> None:
-        """Bring everything into one segment without dead rows."""
+        """Bring everything into one segment without dead rows; in a folder, deleted records leave the disk."""
         with self._lock:
-            self._store.compact()
+            self._opened_log()
+            if self._flusher is None:
+                self._store.compact()
+                return
+        self._flusher.compact()
 
     def stats(self) -> dict[str, Any]:
-        """Return where the rows are."""
+        """Return where the rows are; in a folder also the bytes, and why the last flush in the background failed."""
         snapshot = self.snapshot
         segments = [
             {
@@ -268,7 +315,13 @@ class CollectionEngine:
             }
             for state in snapshot.segments
         ]
-        return {"records": snapshot.n_live, "dimension": snapshot.dimension, "segments": segments}
+        facts: dict[str, Any] = {"records": snapshot.n_live, "dimension": snapshot.dimension, "segments": segments}
+        if self._flusher is not None and self._segments is not None:
+            error = self._flusher.last_error
+            facts["log_bytes"] = self._flusher.log_bytes
+            facts["segment_bytes"] = self._segments.n_bytes()
+            facts["flush_error"] = None if error is None else str(error)
+        return facts
 
     def _plan(self, clauses: SearchClauses) -> LogicalPlan:
         plan = lower(clauses)

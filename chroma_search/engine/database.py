@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
-from chroma_search.engine.collection import CollectionEngine
+from chroma_search.engine.collection import LOG, CollectionEngine
 from chroma_search.errors import ConflictError, NotFoundError, StorageError
 from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
-from chroma_search.storage.log import NoLog, SqliteLog
+from chroma_search.storage.log import SqliteLog
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
-CATALOG, COLLECTIONS, LOG = "catalog.sqlite", "collections", "log.sqlite"
+CATALOG, COLLECTIONS = "catalog.sqlite", "collections"
 
 Place = tuple[str, str, str]
 
@@ -284,7 +284,6 @@ class Database:
         return engine
 
     def _new_engine(self, info: CollectionInfo, config: CollectionConfig, schema: Schema | None) -> CollectionEngine:
-        folder = self._folder_of(info.id)
         metadata = None if info.metadata is None else dict(info.metadata)
         return CollectionEngine(
             info.name,
@@ -294,7 +293,7 @@ class Database:
             metadata,
             schema,
             id=info.id,
-            open_log=NoLog if folder is None else lambda: SqliteLog(folder / LOG),
+            folder=self._folder_of(info.id),
         )
 
     def _tenant(self, name: str) -> str:

@@ -26,13 +26,20 @@ class RecordStore:
 
     Args:
         spec: how vectors are indexed.
+        seals: whether a full tail is sealed here; False leaves that to flushes.
     """
 
-    def __init__(self, spec: IndexSpec) -> None:
+    def __init__(self, spec: IndexSpec, *, seals: bool = True) -> None:
         self.snapshot = Snapshot()
         self.spec = spec
+        self.next_offset = 1
+        self._seals = seals
         self._names = SegmentNames()
-        self._next_offset = 1
+
+    def load(self, states: Sequence[SegmentState], dimension: int | None, next_offset: int) -> None:
+        """Begin anew with what a manifest says."""
+        self.snapshot = Snapshot.of(states, dimension)
+        self.next_offset = next_offset
 
     def check(self, entry: LogEntry) -> None:
         """Refuse an entry that could not be applied.
@@ -73,9 +80,12 @@ class RecordStore:
         if parts:
             self._publish(Rows.concat(parts), replaced)
 
+    def _settled(self, snapshot: Snapshot) -> Snapshot:
+        return settle(snapshot, self.spec, self._names, seals=self._seals)
+
     def _delete(self, offset_ids: NDArray[np.int64]) -> None:
         if len(offset_ids):
-            self.snapshot = settle(self.snapshot.without(offset_ids), self.spec, self._names)
+            self.snapshot = self._settled(self.snapshot.without(offset_ids))
 
     def flush(self) -> None:
         """Seal the tail."""
@@ -94,18 +104,18 @@ class RecordStore:
         snapshot = self.snapshot.without(replaced) if len(replaced) else self.snapshot
         state = SegmentState.of(Segment(self._names.tail(), rows, self.spec))
         grown = Snapshot.of((*snapshot.segments, state), rows.vectors.shape[1])
-        self.snapshot = settle(grown, self.spec, self._names)
+        self.snapshot = self._settled(grown)
 
     def _inserted(self, entry: LogEntry, places: Sequence[int]) -> Rows:
-        first = self._next_offset
-        self._next_offset += len(places)
+        first = self.next_offset
+        self.next_offset += len(places)
         assert entry.vectors is not None, "records need vectors; the client has checked it"
         is_whole = len(places) == len(entry.ids)
         vectors = entry.vectors if is_whole else entry.vectors[np.array(places, np.int64)]
         metadatas = _picked(entry.metadatas, places)
         return Rows(
             ids=[entry.ids[at] for at in places],
-            offset_ids=np.arange(first, self._next_offset, dtype=np.int64),
+            offset_ids=np.arange(first, self.next_offset, dtype=np.int64),
             vectors=np.array(vectors, np.float32, order="C"),
             documents=_picked(entry.documents, places),
             metadatas=[merged_metadata(None, each) for each in metadatas],

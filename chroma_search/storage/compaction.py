@@ -18,9 +18,9 @@ from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.snapshot import SegmentState, Snapshot
 
 
-def settle(snapshot: Snapshot, spec: IndexSpec, names: SegmentNames) -> Snapshot:
-    """Return the snapshot after all merges that are due."""
-    while (merge := next_merge(sizes_of(snapshot))) is not None:
+def settle(snapshot: Snapshot, spec: IndexSpec, names: SegmentNames, *, seals: bool = True) -> Snapshot:
+    """Return the snapshot after all merges that are due; `seals` as in `next_merge`."""
+    while (merge := next_merge(sizes_of(snapshot), seals=seals)) is not None:
         snapshot = carry_out(merge, snapshot, spec, names)
     return snapshot
 
@@ -48,7 +48,8 @@ def reconfigured(snapshot: Snapshot, spec: IndexSpec) -> Snapshot:
         graph = held.graph
         if graph is not None:
             graph = type(graph).from_arrays(held.rows.vectors, spec.space, spec.params, graph.to_arrays())
-        states.append(SegmentState(Segment(held.name, held.rows, spec, graph), state.live, state.n_live))
+        segment = Segment(held.name, held.rows, spec, graph, find_ids=held.find_ids)
+        states.append(SegmentState(segment, state.live, state.n_live))
     return snapshot.with_segments(states)
 
 
@@ -77,14 +78,20 @@ def sizes_of(snapshot: Snapshot) -> list[SegmentSize]:
 
 def carry_out(merge: Merge, snapshot: Snapshot, spec: IndexSpec, names: SegmentNames) -> Snapshot:
     """Return the snapshot after one merge."""
+    merged = merged_state(merge, snapshot, spec, names)
+    return snapshot.with_segments((*snapshot.segments[: merge.first], merged, *snapshot.segments[merge.last + 1 :]))
+
+
+def merged_state(merge: Merge, snapshot: Snapshot, spec: IndexSpec, names: SegmentNames) -> SegmentState:
+    """Return the segment that one merge makes of those it names."""
     states = snapshot.segments[merge.first : merge.last + 1]
     merged = _extend(states, spec, names) if merge.keeps_first else None
-    if merged is None:
-        rows = Rows.concat([_live_rows(state) for state in states])
-        graph = build_graph(rows, spec) if merge.seal else None
-        name = names.sealed() if merge.seal else names.tail()
-        merged = SegmentState.of(Segment(name, rows, spec, graph))
-    return snapshot.with_segments((*snapshot.segments[: merge.first], merged, *snapshot.segments[merge.last + 1 :]))
+    if merged is not None:
+        return merged
+    rows = Rows.concat([_live_rows(state) for state in states])
+    graph = build_graph(rows, spec) if merge.seal else None
+    name = names.sealed() if merge.seal else names.tail()
+    return SegmentState.of(Segment(name, rows, spec, graph))
 
 
 def build_graph(rows: Rows, spec: IndexSpec) -> VectorIndex | None:

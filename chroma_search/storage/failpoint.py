@@ -17,6 +17,19 @@ NAMES = (
     "store.after_apply",
     "catalog.before_commit",
     "catalog.after_commit",
+    "flush.before_build",
+    "flush.before_write",
+    "file.after_open",
+    "file.after_write",
+    "file.after_fsync",
+    "file.after_replace",
+    "flush.after_write",
+    "flush.before_manifest",
+    "flush.before_commit",
+    "flush.after_commit",
+    "flush.before_reclaim",
+    "file.before_remove",
+    "flush.after_reclaim",
 )
 
 

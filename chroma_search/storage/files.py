@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chroma_search.errors import StorageError
+from chroma_search.storage.failpoint import reach
 
 TEMPORARY = ".tmp"
 """What the name of a file that is still being written ends in."""
@@ -73,6 +74,7 @@ class DiskFiles:
             try:
                 self._write_new(temporary, parts)
                 self.replace(temporary, path)
+                reach("file.after_replace")
             except BaseException:  # also of `parts` and of Ctrl-C: nothing may be left
                 with suppress(OSError):
                     self.remove(temporary)
@@ -101,6 +103,7 @@ class DiskFiles:
             StorageError: it cannot be removed.
         """
         with _translated("remove", path):
+            reach("file.before_remove")
             try:
                 self.remove(path)
             except FileNotFoundError:
@@ -169,12 +172,15 @@ class DiskFiles:
 
     def _write_new(self, path: Path, parts: Iterable[bytes | memoryview]) -> None:
         descriptor = self.open_new(path)
+        reach("file.after_open")
         try:
             for part in parts:
                 view = memoryview(part)
                 if view.nbytes:  # an empty one cannot be cast
                     self._write_all(descriptor, view.cast("B"))
+            reach("file.after_write")
             self.fsync(descriptor)
+            reach("file.after_fsync")
         except BaseException:
             with suppress(OSError):  # the first failure is the one to tell
                 self.close(descriptor)

@@ -120,6 +120,10 @@ class Log(Protocol):
         """Append an entry, inside `writing`, after `news` were applied."""
         ...
 
+    def read_again(self) -> None:
+        """Forget what was seen: the next `news` give everything."""
+        ...
+
     def drop(self) -> None:
         """Refuse all further use, by any process: the collection was deleted."""
         ...
@@ -150,6 +154,9 @@ class NoLog:
     def append(self, entry: LogEntry) -> None:
         """Forget the entry."""
 
+    def read_again(self) -> None:
+        """Do nothing."""
+
     def drop(self) -> None:
         """Do nothing."""
 
@@ -170,6 +177,7 @@ class SqliteLog:
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
         self._chain = 0
+        self._n_bytes = 0
         self._data_version = -1
         self._news_version = -1
         self._appended_after: list[tuple[int, int]] = []  # of the running transaction: what to return to
@@ -190,6 +198,7 @@ class SqliteLog:
             manifest = self._new_manifest()
             if manifest is not None:
                 self._version, self._seq, self._chain = manifest.version, manifest.base_seq, manifest.base_chain
+                self._n_bytes = 0
             return News(manifest, self._new_entries())
 
     def caught_up(self) -> None:
@@ -218,8 +227,42 @@ class SqliteLog:
         reach("log.before_append")
         self._file.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, chain, body))
         reach("log.after_append")
+        self._n_bytes += len(body)
         self._appended_after.append((self._seq, self._chain))
         self._seq, self._chain = seq, chain
+
+    @property
+    def position(self) -> tuple[int, int, int]:
+        """Version of the manifest, number and checksum of the last entry that this process has seen."""
+        return self._version, self._seq, self._chain
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the entries that no segment holds, as far as this process has seen."""
+        return self._n_bytes
+
+    def put_manifest(self, manifest: Manifest) -> None:
+        """Take a new manifest, inside `writing`; the entries that its segments hold leave the log.
+
+        The next `news` give it back, to this process as to all others.
+        """
+        base = (manifest.version, manifest.base_seq, manifest.base_chain, manifest.next_offset, manifest.dimension)
+        self._file.execute("DELETE FROM segments")
+        self._file.execute_many(
+            "INSERT INTO segments VALUES (?, ?, ?, ?, ?)",
+            [(at, each.name, each.n_rows, each.dead, each.checksum()) for at, each in enumerate(manifest.segments)],
+        )
+        self._file.execute("INSERT OR REPLACE INTO manifest VALUES (1, ?, ?, ?, ?, ?, ?)", (*base, manifest.checksum()))
+        self._file.execute("DELETE FROM entries WHERE seq <= ?", (manifest.base_seq,))
+        self._data_version = -1
+
+    def shrink(self) -> None:
+        """Give the room of entries that have left the log back to the file system."""
+        self._file.shrink()
+
+    def read_again(self) -> None:
+        """Forget what was seen: the next `news` give everything."""
+        self._version = self._data_version = -1
 
     def drop(self) -> None:
         """Mark the log: every later `news` of any process fails."""
@@ -241,6 +284,7 @@ class SqliteLog:
                     offset=seq,
                     expected=f"entry {self._seq + 1} with the checksum chained to it",
                 )
+            self._n_bytes += len(body)
             entries.append(LogEntry.from_bytes(body))
             self._seq, self._chain = seq, chain
         return entries

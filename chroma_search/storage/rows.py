@@ -21,7 +21,7 @@ class Rows:
 
     Attributes:
         ids: the user's ids.
-        offset_ids: int64, shape (n,), unique.
+        offset_ids: int64, shape (n,); of rows with the same one, only the last can live.
         vectors: float32, shape (n, dim), C-contiguous, as stored.
         documents: text per row, or None where the record has none.
         metadatas: metadata per row without None values, or None where the record has none; only to be read.

@@ -29,6 +29,7 @@ from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.storage.rows import Rows
 
 T = TypeVar("T")
+FindIds = Callable[[Sequence[str]], list[Sequence[int]]]
 
 MASK_CACHE_ENTRIES = 64
 """Masks kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
@@ -56,14 +57,24 @@ class Segment:
         name: unique in the collection; `tail...` for unsealed ones.
         rows: the records.
         spec: how vectors are indexed.
-        graph: the approximate index over all rows, or None.
+        graph: the approximate index over all rows, or None; or a function that opens it when it is first asked for.
+        find_ids: gives, per id, the rows that hold it; by default a table made at the first look-up.
     """
 
-    def __init__(self, name: str, rows: Rows, spec: IndexSpec, graph: VectorIndex | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        rows: Rows,
+        spec: IndexSpec,
+        graph: VectorIndex | Callable[[], VectorIndex | None] | None = None,
+        *,
+        find_ids: FindIds | None = None,
+    ) -> None:
         self.name = name
         self.rows = rows
         self.spec = spec
-        self.graph = graph
+        self.find_ids = find_ids
+        self._graph = graph
         self._lock = threading.RLock()
         self._made: dict[Hashable, Any] = {}
         self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
@@ -78,10 +89,22 @@ class Segment:
         """False for a segment of the tail."""
         return not self.name.startswith("tail")
 
+    @property
+    def graph(self) -> VectorIndex | None:
+        """The approximate index, or None where there is none."""
+        held = self._graph
+        if callable(held):
+            with self._lock:
+                held = self._graph
+                if callable(held):
+                    held = self._graph = held()
+        return held
+
     def vector_indexes(self) -> Sequence[VectorIndex]:
         """Return the flat index and, if there is one, the approximate index."""
         flat = self.remembered("flat", lambda: vector_index("flat").build(self.rows.vectors, self.spec.space, {}))
-        return (flat,) if self.graph is None else (flat, self.graph)
+        graph = self.graph
+        return (flat,) if graph is None else (flat, graph)
 
     def column(self, key: str) -> ScalarIndex:
         """Return the column of `#id` or a metadata key (every row missing when the key is unknown)."""
@@ -123,15 +146,21 @@ class Segment:
 
     def rows_by_id(self, ids: Iterable[str]) -> list[Sequence[int]]:
         """Return, per id, the rows that hold it; dead rows too."""
+        if self.find_ids is not None:
+            return self.find_ids(list(ids))
         known: dict[str, list[int]] = self.remembered("id rows", self._rows_by_id)
         return [known.get(each, ()) for each in ids]
 
     def rows_of_offsets(self, offset_ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the row of each offset id, -1 where the segment does not hold it. Rows may be dead."""
+        """Return the row of each offset id, -1 where the segment does not hold it. Rows may be dead.
+
+        Of several rows with one offset id (a segment that grew over an update of its own record) it is the last: all
+        before it are dead.
+        """
         order, ascending = self.remembered("offsets", self._sorted_offsets)
         if not len(ascending):
             return np.full(len(offset_ids), -1, np.int64)
-        at = np.minimum(np.searchsorted(ascending, offset_ids), len(ascending) - 1)
+        at = np.maximum(np.searchsorted(ascending, offset_ids, side="right") - 1, 0)
         rows = at if order is None else order[at]
         return np.where(ascending[at] == offset_ids, rows, -1)
 

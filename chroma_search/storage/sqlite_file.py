@@ -20,6 +20,9 @@ from chroma_search.errors import CorruptionError, LockedError, StorageError
 BUSY_S = 10.0
 """How long a writer waits for another one. A write of 10,000 rows holds the lock for well under a second."""
 
+WAL_BYTES = 4_000_000
+"""What is left of the write-ahead file once it was moved into the database; it grows beyond that while in use."""
+
 _left_behind: list[sqlite3.Connection] = []
 """Connections of the parent of a fork: closing them here could take the parent's locks away."""
 
@@ -43,7 +46,7 @@ class SqliteFile:
 
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed; microseconds."""
-        return int(self.execute("PRAGMA data_version")[0][0])
+        return 0 if self.path is None else int(self.execute("PRAGMA data_version")[0][0])
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -85,6 +88,20 @@ class SqliteFile:
             finally:
                 self._roll_back()
 
+    def shrink(self) -> None:
+        """Give the pages of deleted rows back to the file system."""
+        with self.writing():
+            ((n_free,),) = self.execute("PRAGMA freelist_count")
+            with self._our_errors():  # one step of the statement frees one page, and `execute` makes only one
+                for _ in range(n_free):
+                    self._own().execute("PRAGMA incremental_vacuum(1)")
+        with self._lock:  # what readers still need of the write-ahead file stays in it, without waiting for them
+            self.execute("PRAGMA busy_timeout = 0")
+            try:
+                self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self.execute(f"PRAGMA busy_timeout = {round(self._busy_s * 1000)}")
+
     def close(self) -> None:
         """Close the connection of this process; a later call fails."""
         with self._lock:
@@ -114,7 +131,9 @@ class SqliteFile:
                 isolation_level=None,
                 check_same_thread=False,
             )
+            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of use before the first table is made
             connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
             for statement in self._schema:

@@ -19,7 +19,9 @@ DIM = 4
 def operation(seed: int, number: int) -> tuple[str, dict]:
     """Return the name and the arguments of one write; ids repeat, so that writes meet each other."""
     rng = np.random.default_rng([seed, number])
-    kind = ("add", "add", "upsert", "update", "delete")[int(rng.integers(5))]
+    kind = ("add", "add", "upsert", "update", "delete", "flush", "compact")[int(rng.integers(7))]
+    if kind in ("flush", "compact"):
+        return kind, {}
     ids = [f"id-{each}" for each in rng.choice(40, int(rng.integers(1, 12)), replace=False)]
     if kind == "delete":
         return kind, {"ids": ids}

@@ -7,12 +7,12 @@ import pytest
 from chroma_search.storage.failpoint import NAMES
 from tests.crash.killing import assert_nothing_lost, found_in, run_until_killed, state_after, state_of
 
-COUNT = 30
+COUNT = 40
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_kill_at_a_failpoint_loses_nothing(tmp_path, name):
-    for nth in (1, 2, 9):
+    for nth in (1, 2, 4):
         folder, n_killed = tmp_path / f"{nth}", 0
         killed = run_until_killed(folder, nth, COUNT, failpoint=f"{name}:{nth}")
         n_killed += killed.was_killed

@@ -19,7 +19,6 @@ from chroma_search.engine.requests import Found, RunOptions, Selection, WriteBat
 from chroma_search.model.distance import Space
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_params import IndexKind
-from chroma_search.storage.log import NoLog, SqliteLog
 
 EVERYTHING = frozenset({"documents", "metadatas", "embeddings", "uris"})
 EXACT = RunOptions(exact=True)
@@ -37,8 +36,7 @@ class EngineCollection:
         folder: Path | None = None,
     ) -> None:
         config = CollectionConfig(space, kind, params or {})
-        open_log = NoLog if folder is None else lambda: SqliteLog(folder / "log.sqlite")
-        self.engine = CollectionEngine("c", "t", "d", config, open_log=open_log)
+        self.engine = CollectionEngine("c", "t", "d", config, folder=folder)
 
     def add(self, **columns: Any) -> None:
         self.engine.add(batch(**columns))

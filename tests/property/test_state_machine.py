@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chroma_search.indexes.registry import VECTOR_INDEX_KINDS
 from chroma_search.indexes.text.analyzer import Analyzer
+from chroma_search.storage import merge_policy
 from tests.oracle.collection import OracleCollection
 from tests.property.comparing import assert_same_answer
 from tests.property.engine_collection import EngineCollection
@@ -20,7 +21,16 @@ from tests.property.search_strategies import searches, wheres
 
 
 class CollectionMachine(RuleBasedStateMachine):
-    """Every write goes to both; every reading must agree."""
+    """Every write goes to both; every reading must agree. Tails are sealed early and dead rows stay long, so that
+    sealed segments grow over changed and deleted records."""
+
+    def __init__(self):
+        super().__init__()
+        self.policy = merge_policy.TAIL_ROWS, merge_policy.LARGEST_DEAD_SHARE
+        merge_policy.TAIL_ROWS, merge_policy.LARGEST_DEAD_SHARE = 3, 0.9
+
+    def teardown(self):
+        merge_policy.TAIL_ROWS, merge_policy.LARGEST_DEAD_SHARE = self.policy
 
     @initialize(space=st.sampled_from(("l2", "cosine", "ip")), kind=st.sampled_from(sorted(VECTOR_INDEX_KINDS)))
     def create(self, space, kind):
@@ -89,6 +99,7 @@ class FolderMachine(CollectionMachine):
         self.openers[number] = self.engine = self.reopened()
 
     def teardown(self):
+        super().teardown()
         for each in getattr(self, "openers", []):
             each.engine.close()
         shutil.rmtree(self.folder)

@@ -1,0 +1,129 @@
+"""SegmentFolder: the segment files of one collection - written, opened, and removed when no manifest names them.
+
+Only one process at a time makes files (`making`): so whatever is not named by the manifest then is left over from a
+process that died, and may go. A reader that has a file open keeps it, also after it was removed.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from chroma_search.errors import CorruptionError
+from chroma_search.indexes.base import VectorIndex
+from chroma_search.indexes.registry import vector_index
+from chroma_search.storage.failpoint import reach
+from chroma_search.storage.files import DiskFiles, Files
+from chroma_search.storage.log import SegmentEntry
+from chroma_search.storage.segment import IndexSpec, Segment
+from chroma_search.storage.segment_file import SegmentFile, write_segment
+from chroma_search.storage.snapshot import SegmentState
+from chroma_search.storage.sqlite_file import SqliteFile
+
+SUFFIX = ".segment"
+LOCK = "making.sqlite"
+
+
+class SegmentFolder:
+    """The files of a collection and the segments of them that this process has open.
+
+    Args:
+        folder: where they are; made with the first file.
+        files: the disk.
+    """
+
+    def __init__(self, folder: Path, files: Files | None = None) -> None:
+        self._folder = folder
+        self._files = files or DiskFiles()
+        self._open: dict[str, Segment] = {}
+
+    @contextmanager
+    def making(self, wait_s: float) -> Generator[None]:
+        """Hold the lock of the maker of files; a killed process lets go of it.
+
+        Raises:
+            LockedError: another process has held it for `wait_s`.
+        """
+        self._files.make_folder(self._folder)
+        lock = SqliteFile(self._folder / LOCK, (), busy_s=wait_s)
+        try:
+            with lock.writing():
+                yield
+        finally:
+            lock.close()
+
+    def write(self, state: SegmentState) -> SegmentEntry:
+        """Write a sealed segment, unless it is a file already; return how the manifest shall name it."""
+        segment = state.segment
+        if segment.name in self._open:
+            return _entry(segment.name, state)
+        name = f"{uuid.uuid4().hex[:16]}{SUFFIX}"
+        graph = segment.graph
+        facts = {"space": segment.spec.space, "kind": None if graph is None else graph.kind}
+        reach("flush.before_write")
+        write_segment(
+            self._files,
+            self._folder / name,
+            segment.rows,
+            facts=facts,
+            graph=None if graph is None else graph.to_arrays(),
+        )
+        reach("flush.after_write")
+        return _entry(name, state)
+
+    def open(self, entry: SegmentEntry, spec: IndexSpec) -> SegmentState:
+        """Return a segment that the manifest names; opening reads its header alone.
+
+        Raises:
+            StorageError: there is no such file.
+            CorruptionError: it is damaged, or not what the manifest says.
+        """
+        segment = self._open.get(entry.name)
+        if segment is None or segment.spec != spec:
+            segment = self._open[entry.name] = self._opened(entry, spec)
+        if entry.dead is None:
+            return SegmentState.of(segment)
+        dead = np.unpackbits(np.frombuffer(entry.dead, np.uint8), count=entry.n_rows).astype(np.bool_)
+        return SegmentState(segment, ~dead, entry.n_rows - int(np.count_nonzero(dead)))
+
+    def reclaim(self, kept: Collection[str]) -> None:
+        """Remove all segment files but those named, and what a dead writer left; only inside `making`."""
+        self._open = {name: segment for name, segment in self._open.items() if name in kept}
+        self._files.sweep(self._folder)
+        for path in self._files.list_files(self._folder):
+            if path.suffix == SUFFIX and path.name not in kept:
+                self._files.remove_file(path)
+
+    def n_bytes(self) -> int:
+        """Return the bytes of all segment files."""
+        return sum(path.stat().st_size for path in self._files.list_files(self._folder) if path.suffix == SUFFIX)
+
+    def _opened(self, entry: SegmentEntry, spec: IndexSpec) -> Segment:
+        path = self._folder / entry.name
+        file = SegmentFile.open(path)
+        if file.n_rows != entry.n_rows:
+            raise CorruptionError(
+                f"{path} holds {file.n_rows} rows, the manifest says {entry.n_rows}",
+                path=str(path),
+                expected=f"{entry.n_rows} rows",
+            )
+        rows = file.rows
+
+        def graph() -> VectorIndex | None:
+            kind, arrays = file.facts.get("kind"), file.graph_arrays()
+            if kind is None or arrays is None:
+                return None
+            # The parameters of the search are those of today, if the kind still is.
+            params = spec.params if spec.kind == kind else {}
+            return vector_index(kind).from_arrays(rows.vectors, spec.space, params, arrays)
+
+        return Segment(entry.name, rows, spec, graph, find_ids=lambda ids: [*file.id_index.rows(ids, rows.ids)])
+
+
+def _entry(name: str, state: SegmentState) -> SegmentEntry:
+    dead = None if state.live is None else np.packbits(~state.live).tobytes()
+    return SegmentEntry(name, state.segment.n_rows, dead)
