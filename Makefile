@@ -16,13 +16,14 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export ANONYMIZED_TELEMETRY := False
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock clean distclean
+.PHONY: help demo test check crash bench lock clean distclean
 
 help:
 	@echo "make demo    search a small real collection: dense, BM25, hybrid, filtered, explained"
 	@echo "make test    all tests (ARGS='-k rrf -x' is passed to pytest)"
 	@echo "make check   ruff, pyright, import contracts, codespell"
 	@echo "make bench   benchmarks (BENCH=kernels for one; DATA=folder of measurement data, see benchmarks/README.md)"
+	@echo "make crash   kill a thousand writing processes and count what was lost (ARGS='--kills 5000 --seed 1')"
 	@echo "make lock    resolve pyproject.toml again and rewrite requirements/*.lock"
 	@echo "make clean   remove caches and build outputs; make distclean removes $(VENV) too"
 
@@ -39,6 +40,9 @@ check: $(VENV)/.set-up-dev
 	$(BIN)/pyright -p tests
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/codespell $(CODE) $(PROSE)
+
+crash: $(VENV)/.set-up-dev
+	@$(BIN)/python -m tests.crash.run $(ARGS)
 
 # Each benchmark is a folder with a run.py that takes --data and leaves raw figures under its results/.
 bench: $(VENV)/.set-up-bench

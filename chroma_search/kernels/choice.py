@@ -1,8 +1,11 @@
-"""Which version of a kernel runs: decided once per process, from what is installed.
+"""Which version of a kernel runs: numpy for small data and for the first queries of a process, numba for the rest.
 
-numba costs 0.8 s and 190 MB to import, so collections that numpy searches in well under a millisecond are left to
-numpy: each function takes the size of the data. `CHROMA_SEARCH_KERNELS=numpy` switches the compiled kernels off (read
-once, when the first kernel is chosen).
+numba costs 2.7 s and 100 MB from its import to the first result. So data that numpy searches in well under a
+millisecond are always left to numpy; and a process begins with numpy, which gives the same answers, and loads numba
+when the work done without it has cost as much as loading it (then the wait is at most doubled, whatever comes: the
+rule of the ski rental problem). A program of a few queries never pays for it.
+
+`CHROMA_SEARCH_KERNELS=numpy` switches the compiled kernels off, `=numba` loads them at their first use (read once).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import functools
 import importlib
 import importlib.util
 import os
+import sys
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +29,13 @@ Ints = NDArray[np.int64]
 
 WORTH_ELEMENTS = 2**20
 """Floats of a matrix from which the compiled kernels are used: numpy scans a million in about 0.5 ms."""
+
+
+LOADING_US = 2_700_000.0
+"""From the import of numba to the first result of a kernel from its cache (2026-11, Xeon)."""
+NUMPY_ELEMENT_US = 0.0015
+"""What numpy takes per element of a scan, by vectors or by codes."""
+_spent_us = 0.0
 
 
 class DistanceKernels(Protocol):
@@ -104,9 +115,29 @@ def _compiled(name: str) -> Any:
     return importlib.import_module(f"chroma_search.kernels.{name}")  # imports numba
 
 
+def is_compiled_worth(work_us: float) -> bool:
+    """Tell whether compiled kernels shall run, and note the work that numpy does otherwise.
+
+    Args:
+        work_us: what numpy takes for the work at hand, in microseconds.
+    """
+    global _spent_us
+    if not has_numba():
+        return False
+    if _spent_us >= LOADING_US or "numba" in sys.modules or _is_forced():
+        return True
+    _spent_us += work_us
+    return False
+
+
+@functools.cache
+def _is_forced() -> bool:
+    return os.environ.get("CHROMA_SEARCH_KERNELS") == "numba"
+
+
 def distance_kernels(n_elements: int) -> DistanceKernels:
     """Return the distance kernels for a matrix of `n_elements` floats."""
-    if n_elements < WORTH_ELEMENTS or not has_numba():
+    if n_elements < WORTH_ELEMENTS or not is_compiled_worth(n_elements * NUMPY_ELEMENT_US):
         return distance
     return _compiled("distance_numba")
 
@@ -118,16 +149,16 @@ def posting_kernels(n_postings: int) -> PostingKernels:
     return _compiled("posting_numba")
 
 
-def graph_kernels() -> GraphKernels:
-    """Return the graph search kernels: the graph kinds are for collections where numba is always worth its import."""
-    if not has_numba():
+def graph_kernels(work_us: float) -> GraphKernels:
+    """Return the graph search kernels for a search that takes numpy `work_us`."""
+    if not is_compiled_worth(work_us):
         return graph_search
     return _compiled("graph_search_numba")
 
 
-def coded_scan_kernels() -> CodedScanKernels:
-    """Return the kernels over codes: rows have codes only where a graph is worth the import of numba."""
-    if not has_numba():
+def coded_scan_kernels(n_elements: int) -> CodedScanKernels:
+    """Return the kernels over codes, for `n_elements` elements of rows to look at."""
+    if not is_compiled_worth(n_elements * NUMPY_ELEMENT_US):
         return coded_scan
     return _compiled("coded_scan_numba")
 

@@ -2,7 +2,8 @@
 
 A writer holds the lock of the log while it catches up with other processes, checks its write and appends it; it
 acknowledges after the commit. So several processes may write one collection, and each applies the same entries in the
-same order. Entries carry a checksum chained over all before them: a lost, changed or swapped one shows.
+same order. Entries carry a checksum chained over all before them, and the head names the last: a lost, changed or
+swapped one shows.
 
 A flush moves entries into segment files: in one transaction the manifest names the new segments, says which entries
 they hold (`base_seq`), and those entries leave the log.
@@ -29,6 +30,8 @@ DROPPED = 1
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, chain INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, "
+    "chain INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS manifest (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
     "base_seq INTEGER NOT NULL, base_chain INTEGER NOT NULL, next_offset INTEGER NOT NULL, dimension INTEGER, "
     "checksum INTEGER NOT NULL)",
@@ -226,6 +229,7 @@ class SqliteLog:
         chain = _chained(self._chain, seq, body)
         reach("log.before_append")
         self._file.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, chain, body))
+        self._file.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (seq, chain))
         reach("log.after_append")
         self._n_bytes += len(body)
         self._appended_after.append((self._seq, self._chain))
@@ -278,16 +282,22 @@ class SqliteLog:
         rows = self._file.execute("SELECT seq, chain, body FROM entries WHERE seq > ? ORDER BY seq", (self._seq,))
         for seq, chain, body in rows:
             if seq != self._seq + 1 or chain != _chained(self._chain, seq, body):
-                raise CorruptionError(
-                    f"entry {seq} of {self._path} does not follow entry {self._seq}: the log is damaged",
-                    path=str(self._path),
-                    offset=seq,
-                    expected=f"entry {self._seq + 1} with the checksum chained to it",
-                )
+                raise self._damaged(f"entry {seq} of {self._path} does not follow entry {self._seq}", seq)
             self._n_bytes += len(body)
             entries.append(LogEntry.from_bytes(body))
             self._seq, self._chain = seq, chain
+        head = self._file.execute("SELECT seq, chain FROM head") or [(0, 0)]
+        if head != [(self._seq, self._chain)]:
+            raise self._damaged(f"the log {self._path} ends with entry {self._seq}, not with {head[0][0]}", self._seq)
         return entries
+
+    def _damaged(self, what: str, seq: int) -> CorruptionError:
+        return CorruptionError(
+            f"{what}: the log is damaged",
+            path=str(self._path),
+            offset=seq,
+            expected=f"entry {self._seq + 1} with the checksum chained to it",
+        )
 
     def _new_manifest(self) -> Manifest | None:
         if self._file.execute("PRAGMA user_version")[0][0] == DROPPED:

@@ -49,7 +49,7 @@ def rows_in_reach(codes: RowCodes, point: Vectors, space: Space, k: int, rows: R
     n = len(codes.values) if rows is None else len(rows)
     if n <= k or k > MOST_WANTED:
         return rows
-    code, factor = graph_kernels().coded_query(point, codes.centre, SPACE_CODES[space])
+    code, factor = graph_kernels(0.0).coded_query(point, codes.centre, SPACE_CODES[space])
     if not len(code):
         return rows
     target = (point - codes.centre if space == "l2" else point).astype(np.float64)
@@ -63,4 +63,4 @@ def rows_in_reach(codes: RowCodes, point: Vectors, space: Space, k: int, rows: R
     slack = weight * codes.longest * lost + ROUNDINGS * UNIT_ROUNDOFF * (square + unit) + len(code) * SMALLEST_NORMAL
     coded = CodedTarget(code, factor, np.float32(weight * (length + lost)), np.float32(slack))
     of = CodedRows(codes.values, codes.scales, codes.offsets, codes.residuals)
-    return coded_scan_kernels().in_reach(of, coded, NO_ROWS if rows is None else rows, k)
+    return coded_scan_kernels(n * len(point)).in_reach(of, coded, NO_ROWS if rows is None else rows, k)

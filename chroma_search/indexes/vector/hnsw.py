@@ -78,6 +78,8 @@ MASKED_US = 400.0
 """What a mask adds besides: its bits, where to start, and less use of what is in the cache."""
 NUMPY_ROW_US, NUMPY_LIST_US = 12.0, 40.0
 """The same without numba: calls of numpy. A filter is then usually better scanned, and these figures say so."""
+NUMPY_PROBE_US, NUMPY_PLAIN_US, NUMPY_MASKED_US = 500.0, 3_000.0, 60_000.0
+"""What a probe and the two searches take as a whole without numba (60,000 x 784)."""
 BIT_US = 0.0005
 SCAN_ROW_US, SCAN_CODE_US = 0.02, 0.00016
 """A row and an element of a coded scan, which reads rows in order of memory (half of it when they are in the cache)."""
@@ -203,7 +205,7 @@ class HnswIndex:
         selectivity = int(np.count_nonzero(bits)) / max(1, self.n_rows)
         if self._searched is None or not self.n_rows:
             return Probe(selectivity, is_far=False)
-        kernels, space = graph_kernels(), SPACE_CODES[self._space]
+        kernels, space = graph_kernels(NUMPY_PROBE_US), SPACE_CODES[self._space]
         target = unit_vectors(query[None])[0] if self._space == "cosine" else query
         near, _ = kernels.descend(self._searched, target, space)
         share = kernels.share_around(self._searched.links, self._twins.bits_of_originals(bits), near)
@@ -274,7 +276,9 @@ class HnswIndex:
         """Search all nodes with a beam of `width`."""
         assert self._searched is not None
         with self._marks.borrow() as (marks, mark):
-            return graph_kernels().search(self._searched, target, SPACE_CODES[self._space], width, marks, mark)
+            return graph_kernels(NUMPY_PLAIN_US).search(
+                self._searched, target, SPACE_CODES[self._space], width, marks, mark
+            )
 
     def _masked(
         self,
@@ -286,7 +290,7 @@ class HnswIndex:
     ) -> Found:
         """Search the allowed nodes with a beam of `width`."""
         assert self._searched is not None
-        kernels, space = graph_kernels(), SPACE_CODES[self._space]
+        kernels, space = graph_kernels(NUMPY_MASKED_US), SPACE_CODES[self._space]
         near, n_passed = kernels.descend(self._searched, target, space)
         share, selectivity = kernels.share_around(self._searched.links, bits, near), n_allowed / self.n_rows
         degree, budget = float(self._parameters.max_neighbors), _budget(selectivity)

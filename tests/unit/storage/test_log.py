@@ -84,6 +84,10 @@ def test_what_was_not_committed_is_not_there(tmp_path):
         "UPDATE entries SET chain = chain + 1 WHERE seq = 2",
         "DELETE FROM entries WHERE seq = 2",
         "DELETE FROM entries WHERE seq = 1",
+        "DELETE FROM entries WHERE seq = 3",
+        "DELETE FROM entries",
+        "UPDATE head SET chain = chain + 1",
+        "DELETE FROM head",
         "UPDATE entries SET body = (SELECT body FROM entries WHERE seq = 1) WHERE seq = 3",
     ],
 )
@@ -96,7 +100,7 @@ def test_a_changed_or_lost_entry_is_an_error_that_names_it(tmp_path, damage):
     raw.commit()
     raw.close()
     log = SqliteLog(tmp_path / "log.sqlite")
-    with pytest.raises(CorruptionError, match=r"entry [123] .* does not follow") as caught:
+    with pytest.raises(CorruptionError, match=r"does not follow|ends with entry") as caught:
         log.news()
     assert caught.value.path.endswith("log.sqlite")
     log.close()
