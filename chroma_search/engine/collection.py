@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chroma_search.dsl import Knn, Limit, SearchClauses, Select, Where
 from chroma_search.dsl.page import COLUMNS
 from chroma_search.dsl.validation import check_search, check_where
+from chroma_search.dsl.where import Comparison
 from chroma_search.engine.explaining import explain
 from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.flushing import Flusher
@@ -259,7 +260,9 @@ class CollectionEngine:
         if snapshot.dimension is None:
             return [Found([], [], [], [], [], np.empty((0, 0), np.float32)) for _ in vectors]
         self._check_dimension(vectors.shape[1], snapshot.dimension)
-        filtered = None if where is None else optimize(LogicalPlan(where=where, columns=frozenset())).where
+        filtered = where
+        if where is not None and not isinstance(where, Comparison):  # which no rule can improve
+            filtered = optimize(LogicalPlan(where=where, columns=frozenset())).where
         run = Execution(snapshot.segments, self.run_settings(options))
         answers = run.nearest(vectors, n_results, filtered, ids)
         return [_found(answer.places, columns, snapshot.dimension, answer) for answer in answers]

@@ -31,8 +31,8 @@ from chroma_search.storage.rows import Rows
 T = TypeVar("T")
 FindIds = Callable[[Sequence[str]], list[Sequence[int]]]
 
-MASK_CACHE_ENTRIES = 64
-"""Masks kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
+CACHE_ENTRIES = 64
+"""Masks (and choices) kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,7 @@ class Segment:
         self._lock = threading.RLock()
         self._made: dict[Hashable, Any] = {}
         self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
+        self._recent: OrderedDict[Hashable, Any] = OrderedDict()
 
     @property
     def n_rows(self) -> int:
@@ -176,17 +177,24 @@ class Segment:
 
     def cached_mask(self, predicate: Hashable, make: Callable[[], Mask]) -> Mask:
         """Return the mask of a predicate, made once and kept while it is in use (exact masks only)."""
+        return self._kept(self._masks, predicate, make)
+
+    def recently(self, name: Hashable, make: Callable[[], T]) -> T:
+        """Return what was made under a name, made once and kept while it is in use."""
+        return self._kept(self._recent, name, make)
+
+    def _kept(self, kept: OrderedDict[Hashable, T], name: Hashable, make: Callable[[], T]) -> T:
         with self._lock:
-            known = self._masks.get(predicate)
+            known = kept.get(name)
             if known is not None:
-                self._masks.move_to_end(predicate)
+                kept.move_to_end(name)
                 return known
-        mask = make()
+        made = make()
         with self._lock:
-            self._masks[predicate] = mask
-            while len(self._masks) > MASK_CACHE_ENTRIES:
-                self._masks.popitem(last=False)
-        return mask
+            kept[name] = made
+            while len(kept) > CACHE_ENTRIES:
+                kept.popitem(last=False)
+        return made
 
     def _values(self, key: str) -> list[Any]:
         if key == "#id":

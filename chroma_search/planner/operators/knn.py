@@ -111,13 +111,11 @@ def ladder_for(request: DenseRequest, match: Match, *, is_far: bool = False) -> 
         is_filtered=match.is_filtered,
         is_far=is_far,
     )
+    # The offers depend on counts alone, so queries with the same filter ask the very same.
     segment = match.view.segment
-    if match.mask is not None:
-        return choose(segment.vector_indexes(), asked, exact=request.exact, force=request.force)
-    # Where every row may be returned the offers depend on k alone, so most queries ask the very same.
-    key = ("ladder", asked, request.exact, request.force)
-    return segment.remembered(
-        key, lambda: choose(segment.vector_indexes(), asked, exact=request.exact, force=request.force)
+    return segment.recently(
+        (asked, request.exact, request.force),
+        lambda: choose(segment.vector_indexes(), asked, exact=request.exact, force=request.force),
     )
 
 
