@@ -55,7 +55,7 @@ ALL_COLUMNS = frozenset({"documents", "metadatas", "embeddings", "uris"})
 
 
 class CollectionEngine:
-    """A collection in memory.
+    """A collection, in memory or in a folder.
 
     Args:
         name, tenant, database: where it is found.
@@ -115,11 +115,6 @@ class CollectionEngine:
                 self._log.close()
                 self._log = self._segments = self._flusher = None
                 self._store = RecordStore(self._store.spec, seals=self._folder is None)
-
-    def drop(self) -> None:
-        """Refuse all further use, by any process: the collection was deleted."""
-        with self._lock:
-            self._opened_log().drop()
 
     @property
     def dimension(self) -> int | None:

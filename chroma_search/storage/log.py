@@ -127,10 +127,6 @@ class Log(Protocol):
         """Forget what was seen: the next `news` give everything."""
         ...
 
-    def drop(self) -> None:
-        """Refuse all further use, by any process: the collection was deleted."""
-        ...
-
     def close(self) -> None:
         """Let go of the file."""
         ...
@@ -158,9 +154,6 @@ class NoLog:
         """Forget the entry."""
 
     def read_again(self) -> None:
-        """Do nothing."""
-
-    def drop(self) -> None:
         """Do nothing."""
 
     def close(self) -> None:
