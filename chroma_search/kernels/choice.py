@@ -20,9 +20,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.kernels import centroid_list, coded_scan, distance, graph_search, posting
+from chroma_search.kernels import centroid_list, coded_scan, distance, graph_search, posting, sketch_scan
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
 from chroma_search.kernels.graph_search import Bits, Code, Found, Graph, Links, Marks
+from chroma_search.kernels.sketch_scan import SketchedRows, SketchedTarget
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -89,6 +90,14 @@ class CodedScanKernels(Protocol):
     """What `coded_scan` and `coded_scan_numba` both offer."""
 
     def in_reach(self, of: CodedRows, target: CodedTarget, rows: Ints, k: int) -> Ints: ...  # noqa: D102 - see the reference
+
+
+class SketchScanKernels(Protocol):
+    """What `sketch_scan` and `sketch_scan_numba` both offer."""
+
+    def not_ruled_out(  # noqa: D102
+        self, sketched: SketchedRows, sketch: SketchedTarget, coded: CodedRows, target: CodedTarget, rows: Ints, k: int
+    ) -> Ints: ...
 
 
 class CentroidListKernels(Protocol):
@@ -161,6 +170,13 @@ def coded_scan_kernels(n_elements: int) -> CodedScanKernels:
     if not is_compiled_worth(n_elements * NUMPY_ELEMENT_US):
         return coded_scan
     return _compiled("coded_scan_numba")
+
+
+def sketch_scan_kernels(n_elements: int) -> SketchScanKernels:
+    """Return the kernels over sketches, for `n_elements` elements of sketches to look at."""
+    if not is_compiled_worth(n_elements * NUMPY_ELEMENT_US):
+        return sketch_scan
+    return _compiled("sketch_scan_numba")
 
 
 def centroid_list_kernels(n_elements: int) -> CentroidListKernels:

@@ -51,11 +51,16 @@ def in_reach(of: CodedRows, target: CodedTarget, rows: Rows, k: int) -> Rows:
         int64, ascending.
     """
     chosen = rows if len(rows) else np.arange(len(of.codes))
-    products = np.empty(len(chosen), np.float32)
-    wide = target.code.astype(np.float64)  # sums of float64 are exact here
-    for block in row_blocks(len(chosen), of.codes.shape[1]):
-        products[block] = of.codes[chosen[block]].astype(np.float64) @ wide
-    estimates = of.offsets[chosen] - target.factor * of.scales[chosen] * products
-    errors = of.residuals[chosen] * target.slope + target.slack
+    estimates, errors = estimates_of(of, target, chosen)
     limit = np.partition(estimates + errors, k - 1)[k - 1]
     return chosen[estimates - errors <= limit]
+
+
+def estimates_of(of: CodedRows, target: CodedTarget, rows: Rows) -> tuple[Floats, Floats]:
+    """Return what orders the rows as their distances do, nearly, and how much each may be off."""
+    products = np.empty(len(rows), np.float32)
+    wide = target.code.astype(np.float64)  # sums of float64 are exact here
+    for block in row_blocks(len(rows), of.codes.shape[1]):
+        products[block] = of.codes[rows[block]].astype(np.float64) @ wide
+    estimates = of.offsets[rows] - target.factor * of.scales[rows] * products
+    return estimates, of.residuals[rows] * target.slope + target.slack

@@ -5,7 +5,8 @@ row and t the query (centred in l2), the product z.t differs from that of the co
 (Cauchy-Schwarz), which every distance inherits; roundings of float32 add a few units of the last place of the squares
 of these norms. A row stays when its smallest possible distance is no more than the k-th smallest of the largest
 possible ones. What stays, usually a few per cent, is scanned by its vectors (`exact_scan`): so the answer is exact, for
-a quarter of the memory traffic (60,000 x 784: see benchmarks/ann).
+a quarter of the memory traffic (60,000 x 784: see benchmarks/ann). Long vectors have sketches besides (`sketch`), by
+which most rows are ruled out before even their codes are read.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.indexes.vector.codes import RowCodes
+from chroma_search.indexes.vector.codes import ROUNDED_UP, RowCodes
 from chroma_search.indexes.vector.exact_scan import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from chroma_search.kernels.choice import coded_scan_kernels, graph_kernels
+from chroma_search.indexes.vector.sketch import N_AXES, RowSketch
+from chroma_search.kernels.choice import coded_scan_kernels, graph_kernels, sketch_scan_kernels
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
-from chroma_search.kernels.graph_search import SPACE_CODES
+from chroma_search.kernels.graph_search import SPACE_CODES, Code
+from chroma_search.kernels.sketch_scan import HALF, SketchedRows, SketchedTarget
 from chroma_search.model.distance import Space, Vectors
 
 Rows = NDArray[np.int64]
@@ -33,11 +36,14 @@ MOST_WANTED = 1_000
 NO_ROWS = np.empty(0, np.int64)
 
 
-def rows_in_reach(codes: RowCodes, point: Vectors, space: Space, k: int, rows: Rows | None) -> Rows | None:
+def rows_in_reach(
+    codes: RowCodes, sketch: RowSketch, point: Vectors, space: Space, k: int, rows: Rows | None
+) -> Rows | None:
     """Return the rows that could be among the k nearest.
 
     Args:
         codes: of all rows.
+        sketch: of all rows, or none.
         point: float32, shape (dim,); of unit length in the cosine space.
         space: distance space.
         k: rows wanted, >= 1.
@@ -52,15 +58,48 @@ def rows_in_reach(codes: RowCodes, point: Vectors, space: Space, k: int, rows: R
     code, factor = graph_kernels(0.0).coded_query(point, codes.centre, SPACE_CODES[space])
     if not len(code):
         return rows
-    target = (point - codes.centre if space == "l2" else point).astype(np.float64)
+    target = point - codes.centre if space == "l2" else point
     weight = 2.0 if space == "l2" else 1.0
-    left_out = target - code * (float(factor) / weight)
-    length, lost = math.sqrt(target @ target), math.sqrt(left_out @ left_out)
+    length, lost = _length(target), _lost(target, code, factor, weight)
     square = (codes.longest * 2 + length + lost + (codes.centre_length if space != "l2" else 0.0)) ** 2
     if square > LARGEST_SQUARE:
         return rows
     unit = 0.0 if space == "l2" else 1.0  # the measure itself is 1 - product, and rounded
-    slack = weight * codes.longest * lost + ROUNDINGS * UNIT_ROUNDOFF * (square + unit) + len(code) * SMALLEST_NORMAL
+    rounding = ROUNDINGS * UNIT_ROUNDOFF * (square + unit) + len(code) * SMALLEST_NORMAL
+    slack = weight * codes.longest * lost + rounding
     coded = CodedTarget(code, factor, np.float32(weight * (length + lost)), np.float32(slack))
     of = CodedRows(codes.values, codes.scales, codes.offsets, codes.residuals)
-    return coded_scan_kernels(n * len(point)).in_reach(of, coded, NO_ROWS if rows is None else rows, k)
+    chosen = NO_ROWS if rows is None else rows
+    if len(sketch.first):
+        sketched = SketchedRows(sketch.first, sketch.first_terms, sketch.second, sketch.second_terms)
+        aim = _sketched(target, sketch, codes.longest, space, rounding)
+        chosen = sketch_scan_kernels(n * HALF).not_ruled_out(sketched, aim, of, coded, chosen, k)
+        n = len(chosen)
+        if n <= k:
+            return chosen
+    return coded_scan_kernels(n * len(point)).in_reach(of, coded, chosen, k)
+
+
+def _sketched(target: Vectors, sketch: RowSketch, longest: float, space: Space, rounding: float) -> SketchedTarget:
+    """Return the query as sketches are compared with it, and what bounds the error (see `sketch`)."""
+    along = target @ sketch.axes
+    code, factor = graph_kernels(0.0).coded_query(along, np.zeros(N_AXES, np.float32), SPACE_CODES[space])
+    weight, length = 2.0 if space == "l2" else 1.0, _length(target)
+    lost = _lost(along, code, factor, weight)
+    slack = weight * longest * (1.02 * lost + 4 * sketch.blur * length) + rounding  # 1.02: the sketch of a row, rounded
+    slopes: list[Vectors] = []
+    for kept in (_length(along[:HALF]), _length(along)):
+        rest = math.sqrt(max(length**2 - kept**2, 0.0) + 4 * sketch.blur * length**2)
+        slopes.append(np.array([weight * (kept + lost), weight * rest * ROUNDED_UP, slack], np.float32))
+    return SketchedTarget(code, factor, slopes[0], slopes[1])
+
+
+def _length(vector: Vectors) -> float:
+    wide = vector.astype(np.float64)
+    return math.sqrt(wide @ wide)
+
+
+def _lost(target: Vectors, code: Code, factor: np.float32, weight: float) -> float:
+    """Return the norm of what the code of a query leaves out of it."""
+    left_out = target.astype(np.float64) - code * (float(factor) / weight)
+    return math.sqrt(left_out @ left_out)

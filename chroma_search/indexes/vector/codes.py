@@ -68,12 +68,12 @@ class RowCodes:
         n, dim = vectors.shape
         total = np.zeros(dim, np.float64)
         for block in row_blocks(n, dim):
-            total += _points(vectors[block], space).sum(axis=0, dtype=np.float64)
+            total += points_of(vectors[block], space).sum(axis=0, dtype=np.float64)
         centre = (total / max(n, 1)).astype(np.float32)
         values, scales = np.empty((n, dim), np.int8), np.empty(n, np.float32)
         offsets, residuals, longest = np.zeros(n, np.float32), np.empty(n, np.float32), 0.0
         for block in row_blocks(n, dim):
-            centred = _points(vectors[block], space) - centre
+            centred = points_of(vectors[block], space) - centre
             steps = np.abs(centred).max(axis=1) / np.float32(LARGEST_CODE)
             values[block] = np.rint(centred / np.where(steps > 0, steps, 1.0)[:, None])
             scales[block] = steps
@@ -103,8 +103,8 @@ class RowCodes:
         spreads: list[float] = []
         for row in np.unique(np.linspace(0, len(vectors) - 1, SAMPLED_ROWS).astype(np.int64)).tolist():
             near = links[row][links[row] >= 0]
-            points = _points(vectors[near], space).astype(np.float64)
-            query = _points(vectors[row : row + 1], space)[0]
+            points = points_of(vectors[near], space).astype(np.float64)
+            query = points_of(vectors[row : row + 1], space)[0]
             true = ((points - query) ** 2).sum(axis=1) if space == "l2" else -(points @ query)
             nearer = np.argsort(true)[: (len(near) + 1) // 2]
             if len(nearer) < 2:
@@ -141,7 +141,8 @@ def _length(vector: NDArray[np.float32]) -> float:
     return math.sqrt(wide @ wide)
 
 
-def _points(vectors: Vectors, space: Space) -> Vectors:
+def points_of(vectors: Vectors, space: Space) -> Vectors:
+    """Return what is coded: the vectors, of unit length in the cosine space."""
     return unit_vectors(vectors) if space == "cosine" else vectors
 
 

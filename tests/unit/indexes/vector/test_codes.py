@@ -9,7 +9,10 @@ from chroma_search.indexes.vector.coded_scan import rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes, code_rows
 from chroma_search.indexes.vector.hnsw import CODED_SCAN, GRAPH, MASKED_GRAPH, HnswIndex
 from chroma_search.indexes.vector.norms import unit_vectors
+from chroma_search.indexes.vector.sketch import LEAST_DIM as LEAST_SKETCHED
+from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.kernels.graph_search import SPACE_CODES, coded_query
+from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.distance import SPACES, exact_distances
 from chroma_search.model.mask import Mask
 
@@ -90,11 +93,12 @@ def test_stored_codes_open_again():
 def matrices(draw):
     """Rows with ties, copies, outliers, a common offset, and sizes from tiny to huge."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n, dim = draw(st.integers(2, 80)), draw(st.sampled_from([64, 65, 200]))
+    n, dim = draw(st.integers(2, 80)), draw(st.sampled_from([64, 65, 200, LEAST_SKETCHED, 300]))
     steps = draw(st.sampled_from([1, 3, 1000]))
     rows = rng.integers(-steps, steps + 1, (n, dim)).astype(np.float64)
     rows += draw(st.sampled_from([0.0, 10.0, 1e4]))
     rows[:, 0] *= draw(st.sampled_from([1.0, 1e3, 1e6]))
+    rows[:, : draw(st.sampled_from([0, dim // 2, dim - 3]))] /= 2.0**8  # few directions hold the variance
     rows[rng.random(n) < draw(st.sampled_from([0.0, 0.3]))] = rows[0]
     rows *= draw(st.sampled_from([1.0, 1e-6, 1e6]))  # norms stay below 2^60, as codes presuppose
     query = rows[int(rng.integers(n))] * draw(st.sampled_from([1.0, -1.0, 0.0, 1.001]))
@@ -107,7 +111,9 @@ def test_no_row_among_the_nearest_is_out_of_reach(matrix, space, k, has_filter):
     codes = RowCodes.of(vectors, space)
     rows = np.arange(0, len(vectors), 2) if has_filter else np.arange(len(vectors))
     point = unit_vectors(query[None])[0] if space == "cosine" else query
-    reached = rows_in_reach(codes, point, space, k, rows if has_filter else None)
+    sketch = RowSketch.of(vectors, space, codes)
+    assert bool(len(sketch.first)) == (vectors.shape[1] >= LEAST_SKETCHED)
+    reached = rows_in_reach(codes, sketch, point, space, k, rows if has_filter else None)
     distances = exact_distances(query, vectors[rows], space)
     kth = np.sort(distances)[min(k, len(rows)) - 1]
     nearest = rows[distances <= kth]
@@ -120,9 +126,39 @@ def test_a_coded_scan_leaves_few_rows_to_measure(space):
     rows, queries = clustered(n=8_000), clustered(n=5, seed=6)
     codes = RowCodes.of(rows, space)
     for query in unit_vectors(queries) if space == "cosine" else queries:
-        reached = rows_in_reach(codes, query, space, 10, None)
+        reached = rows_in_reach(codes, RowSketch.none(), query, space, 10, None)
         assert reached is not None
         assert len(reached) < 400
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_sketches_rule_out_rows_and_change_no_answer(space):
+    axes = np.random.default_rng(3).normal(size=(40, 320)).astype(np.float32)
+    rows, queries = clustered(40, 8_000) @ axes, clustered(40, 5, seed=6) @ axes
+    rows[:, :] += np.random.default_rng(4).normal(size=rows.shape).astype(np.float32)
+    codes = RowCodes.of(rows, space)
+    sketch = RowSketch.of(rows, space, codes)
+    for query in unit_vectors(queries) if space == "cosine" else queries:
+        with_sketch, without = (
+            rows_in_reach(codes, each, query, space, 10, None) for each in (sketch, RowSketch.none())
+        )
+        assert with_sketch is not None
+        assert without is not None
+        assert with_sketch.tolist() == without.tolist()
+
+
+def test_stored_sketches_open_again():
+    rows = clustered(LEAST_SKETCHED)
+    index = HnswIndex.build(rows, "l2", {})
+    arrays = index.to_arrays()
+    assert arrays["sketch_first"].shape == arrays["sketch_second"].shape == (N, HALF)
+    again = HnswIndex.from_arrays(rows, "l2", {}, arrays)
+    left, right = index.search(rows[:5], 10, None, CODED_SCAN), again.search(rows[:5], 10, None, CODED_SCAN)
+    assert [one.rows.tolist() for one in left] == [one.rows.tolist() for one in right]
+    plain = HnswIndex.from_arrays(rows, "l2", {}, {**arrays, **RowSketch.none().to_arrays()})
+    assert [one.rows.tolist() for one in plain.search(rows[:5], 10, None, CODED_SCAN)] == [
+        one.rows.tolist() for one in left
+    ]
 
 
 @pytest.mark.parametrize("space", SPACES)
