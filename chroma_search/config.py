@@ -32,6 +32,7 @@ class Settings:
     Attributes:
         allow_reset: whether `client.reset()` may delete everything.
         is_persistent: whether data live on disk, under `persist_directory`.
+        is_read_only: whether nothing on disk may be written (ours; `PersistentClient(mode="r")`).
         anonymized_telemetry: accepted and without effect.
 
     >>> Settings(allow_reset=True, anonymized_telemetry=False)
@@ -45,6 +46,7 @@ class Settings:
 
     is_persistent: bool = False
     persist_directory: str = "./chroma"
+    is_read_only: bool = False
     allow_reset: bool = False
     migrations: Literal["none", "validate", "apply"] = "apply"
     migrations_hash_algorithm: Literal["md5", "sha256"] = "md5"

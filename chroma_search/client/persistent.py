@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from os import PathLike, fspath
+from typing import Literal
 
 from chroma_search.client.embedded import EmbeddedClient
 from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
+from chroma_search.errors import InvalidArgumentError
 
 
 def PersistentClient(  # noqa: N802 - upstream's name
@@ -13,6 +15,8 @@ def PersistentClient(  # noqa: N802 - upstream's name
     settings: Settings | None = None,
     tenant: str = DEFAULT_TENANT,
     database: str = DEFAULT_DATABASE,
+    *,
+    mode: Literal["rw", "r"] = "rw",
 ) -> EmbeddedClient:
     """Return a client whose data are in the folder `path`, made when it is missing.
 
@@ -23,13 +27,19 @@ def PersistentClient(  # noqa: N802 - upstream's name
         path: the folder. Not one of Chroma itself, whose files have another format.
         settings: must equal those of the other clients of this process on the same folder.
         tenant, database: where its collections are; both must exist.
+        mode: `r` opens a folder that exists, writes nothing at all to it, and refuses whatever would: for folders on a
+            file system that cannot be written, and for programs that only search. It still sees what others write.
 
     Raises:
         StorageError: the folder cannot be made, read or written.
         CorruptionError: what is in it is damaged.
         UnsupportedError: it is a folder of Chroma.
+        NotFoundError: mode `r`, and there are no data.
     """
     chosen = settings if settings is not None else Settings()
+    if mode not in ("rw", "r"):
+        raise InvalidArgumentError(f"mode is 'rw' or 'r', got {mode!r}")
     chosen.is_persistent = True
+    chosen.is_read_only = mode == "r"
     chosen.persist_directory = fspath(path)
     return EmbeddedClient(str(tenant), str(database), chosen)

@@ -29,7 +29,7 @@ class System:
     """One database and what its clients share.
 
     Attributes:
-        identifier: where it lives; `ephemeral` is memory, anything else the path of a folder.
+        identifier: where it lives; `ephemeral` is memory, anything else names a folder.
         settings: those of the first client.
         database: the data.
         functions: embedding functions as objects, by the id of their collection.
@@ -58,7 +58,8 @@ def open_system(settings: Settings) -> System:
     with _lock:
         system = _systems.get(identifier)
         if system is None:
-            database = Database(None if identifier == IN_MEMORY else Path(identifier))
+            folder = None if identifier == IN_MEMORY else _folder(settings.persist_directory)
+            database = Database(folder, reads_only=folder is not None and settings.is_read_only)
             system = _systems[identifier] = System(identifier, settings, database)
         elif system.settings != settings:
             raise InvalidConfigError(
@@ -93,7 +94,9 @@ def _identifier(settings: Settings) -> str:
         )
     if settings.chroma_api_impl not in EMBEDDED_IMPLS:
         raise not_yet("a client of a server", f"chroma_api_impl={settings.chroma_api_impl!r} names one")
-    return str(_folder(settings.persist_directory)) if settings.is_persistent else IN_MEMORY
+    if not settings.is_persistent:
+        return IN_MEMORY
+    return f"{_folder(settings.persist_directory)}{' to be read' if settings.is_read_only else ''}"
 
 
 def _folder(directory: str) -> Path:

@@ -1,7 +1,8 @@
 """Catalog: the durable list of tenants, databases and collections, in one SQLite file (or in memory).
 
 What a collection holds is not here but in its own folder (`storage/log.py`). Several processes share the file: each
-keeps what it read and reads again when another one has committed.
+keeps what it read and reads again when another one has committed. Each row has a checksum, and the head counts and sums
+them: a row that changed or is gone shows.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from typing import Any
 
 from chroma_search.errors import CorruptionError
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.sqlite_file import SqliteFile
+from chroma_search.storage.sqlite_file import Mode, SqliteFile
 
 DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
 
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS tenants (name TEXT PRIMARY KEY)",
-    "CREATE TABLE IF NOT EXISTS databases (id TEXT NOT NULL, name TEXT NOT NULL, tenant TEXT NOT NULL, "
+    "CREATE TABLE tenants (name TEXT PRIMARY KEY, checksum INTEGER NOT NULL)",
+    "CREATE TABLE databases (id TEXT NOT NULL, name TEXT NOT NULL, tenant TEXT NOT NULL, checksum INTEGER NOT NULL, "
     "PRIMARY KEY (tenant, name))",
-    "CREATE TABLE IF NOT EXISTS collections (position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
+    "CREATE TABLE collections (position INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, "
     "name TEXT NOT NULL, tenant TEXT NOT NULL, database TEXT NOT NULL, facts TEXT NOT NULL, checksum INTEGER NOT NULL, "
     "UNIQUE (tenant, database, name))",
-    f"INSERT OR IGNORE INTO tenants VALUES ('{DEFAULT_TENANT}')",
-    f"INSERT OR IGNORE INTO databases VALUES ('{uuid.UUID(int=0)}', '{DEFAULT_DATABASE}', '{DEFAULT_TENANT}')",
+    "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), n_rows INTEGER NOT NULL, total INTEGER NOT NULL)",
 )
+_TABLES = ("tenants", "databases", "collections")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,17 @@ class Catalog:
     """The file and what to do with it. Changes are made inside `writing`.
 
     Args:
-        path: the file, made when it is missing; None for memory.
+        path: the file; None for memory.
+        mode: see `SqliteFile`.
+
+    Raises:
+        CorruptionError: it is missing, or damaged.
+        FormatVersionError: a newer program has written it.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, mode: Mode = "create") -> None:
         self._path = path
-        self._file = SqliteFile(path, _SCHEMA)
+        self._file = SqliteFile(path, _SCHEMA, mode=mode)
         self._data_version = -1
         self._parsed: dict[tuple[str, int], CollectionInfo] = {}  # by id and checksum
 
@@ -99,41 +105,49 @@ class Catalog:
         return self._file.data_version() != self._data_version
 
     def state(self) -> CatalogState:
-        """Return all of it, collections in order of creation.
+        """Return all of it, collections in order of creation; a new catalog holds nothing until `clear`.
 
         Raises:
-            CorruptionError: a row is not what its checksum says.
+            CorruptionError: a row is not what its checksum says, or is missing.
         """
         version = self._file.data_version()
         with self._file.reading():
-            tenants = frozenset(name for (name,) in self._file.execute("SELECT name FROM tenants"))
-            databases = tuple(
-                DatabaseInfo(uuid.UUID(id_), name, tenant)
-                for id_, name, tenant in self._file.execute("SELECT id, name, tenant FROM databases")
-            )
+            names = self._file.execute("SELECT name, checksum FROM tenants")
+            facts = self._file.execute("SELECT id, name, tenant, checksum FROM databases")
             rows = self._file.execute(
                 "SELECT id, name, tenant, database, facts, checksum FROM collections ORDER BY position"
             )
+            head = self._file.execute("SELECT n_rows, total FROM head")
+        sums = [row[-1] for row in (*names, *facts, *rows)]
+        if head != ([(len(sums), sum(sums))] if sums else []):
+            raise self._damaged("it holds other rows than were written")
+        for row in (*names, *facts):
+            if _checksum(*row[:-1]) != row[-1]:
+                raise self._damaged("the name of a tenant or of a database is not what was written")
         self._parsed = {(row[0], row[5]): self._parsed.get((row[0], row[5])) or self._read(*row) for row in rows}
         collections = tuple(self._parsed.values())
+        databases = tuple(DatabaseInfo(uuid.UUID(id_), name, tenant) for id_, name, tenant, _ in facts)
         self._data_version = version
-        return CatalogState(tenants, databases, collections)
+        return CatalogState(frozenset(name for name, _ in names), databases, collections)
 
     @contextmanager
     def writing(self) -> Generator[None]:
         """Hold the writer's lock: all changes made inside are durable at the end, or none is made."""
         with self._file.writing():
             yield
+            union = " UNION ALL ".join(f"SELECT checksum FROM {table}" for table in _TABLES)
+            self._file.execute(f"INSERT OR REPLACE INTO head SELECT 1, count(*), sum(checksum) FROM ({union})")
             reach("catalog.before_commit")
         reach("catalog.after_commit")
 
     def add_tenant(self, name: str) -> None:
         """Add a tenant."""
-        self._file.execute("INSERT INTO tenants VALUES (?)", (name,))
+        self._file.execute("INSERT INTO tenants VALUES (?, ?)", (name, _checksum(name)))
 
     def add_database(self, info: DatabaseInfo) -> None:
         """Add a database."""
-        self._file.execute("INSERT INTO databases VALUES (?, ?, ?)", (str(info.id), info.name, info.tenant))
+        values = (str(info.id), info.name, info.tenant)
+        self._file.execute("INSERT INTO databases VALUES (?, ?, ?, ?)", (*values, _checksum(*values)))
 
     def remove_database(self, name: str, tenant: str) -> None:
         """Remove a database and the collections in it."""
@@ -142,12 +156,11 @@ class Catalog:
 
     def put_collection(self, info: CollectionInfo) -> None:
         """Add a collection, or replace what is known of the one with its id; it keeps its place in the order."""
-        facts = info.facts()
-        values = (str(info.id), info.name, info.tenant, info.database, facts, _checksum(info, facts))
+        values = (str(info.id), info.name, info.tenant, info.database, info.facts())
         self._file.execute(
             "INSERT INTO collections (id, name, tenant, database, facts, checksum) VALUES (?, ?, ?, ?, ?, ?) "
             "ON CONFLICT (id) DO UPDATE SET name = excluded.name, facts = excluded.facts, checksum = excluded.checksum",
-            values,
+            (*values, _checksum(*values)),
         )
 
     def remove_collection(self, id: uuid.UUID) -> None:
@@ -155,33 +168,31 @@ class Catalog:
         self._file.execute("DELETE FROM collections WHERE id = ?", (str(id),))
 
     def clear(self) -> None:
-        """Remove everything but the default tenant and database."""
-        for table in ("collections", "databases", "tenants"):
+        """Remove everything but the default tenant and database, which are made if they are missing."""
+        for table in _TABLES:
             self._file.execute(f"DELETE FROM {table}")
-        for statement in _SCHEMA[-2:]:
-            self._file.execute(statement)
+        self.add_tenant(DEFAULT_TENANT)
+        self.add_database(DatabaseInfo(uuid.UUID(int=0), DEFAULT_DATABASE, DEFAULT_TENANT))
 
     def close(self) -> None:
         """Close the connection."""
         self._file.close()
 
     def _read(self, id_: str, name: str, tenant: str, database: str, facts: str, checksum: int) -> CollectionInfo:
-        try:
-            known = json.loads(facts)
-            info = CollectionInfo(
-                uuid.UUID(id_), name, tenant, database, known["config"], known["metadata"], known["schema"]
-            )
-            is_sound = _checksum(info, facts) == checksum
-        except (ValueError, KeyError):
-            is_sound, info = False, None
-        if info is None or not is_sound:
-            raise CorruptionError(
-                f"what {self._path} says of collection {name!r} is damaged",
-                path=str(self._path),
-                expected="a row as its checksum says",
-            )
-        return info
+        if _checksum(id_, name, tenant, database, facts) != checksum:
+            raise self._damaged("what it says of a collection is not what was written")
+        known = json.loads(facts)
+        return CollectionInfo(
+            uuid.UUID(id_), name, tenant, database, known["config"], known["metadata"], known["schema"]
+        )
+
+    def _damaged(self, what: str) -> CorruptionError:
+        return CorruptionError(
+            f"{self._path} is damaged ({what}): repair() the folder, or restore it from a backup",
+            path=str(self._path),
+            expected="rows as their checksums say",
+        )
 
 
-def _checksum(info: CollectionInfo, facts: str) -> int:
-    return zlib.crc32(repr((str(info.id), info.name, info.tenant, info.database, facts)).encode())
+def _checksum(*values: str) -> int:
+    return zlib.crc32(repr(values).encode())

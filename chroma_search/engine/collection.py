@@ -24,7 +24,14 @@ from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.flushing import Flusher
 from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
 from chroma_search.engine.writing import RecordStore
-from chroma_search.errors import CorruptionError, DimensionMismatchError, InvalidRankError, StorageError
+from chroma_search.errors import (
+    CorruptionError,
+    DimensionMismatchError,
+    InvalidRankError,
+    NotFoundError,
+    StorageError,
+    UnsupportedError,
+)
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex
 from chroma_search.model.sparse_vector import SparseVector
@@ -65,6 +72,7 @@ class CollectionEngine:
         analyzer: how texts become tokens for BM25.
         id: its id, a new one by default.
         folder: where its log and its segments are, opened when it is first used; None for memory.
+        reads_only: whether nothing may be written.
     """
 
     def __init__(
@@ -79,6 +87,7 @@ class CollectionEngine:
         *,
         id: uuid.UUID | None = None,
         folder: Path | None = None,
+        reads_only: bool = False,
     ) -> None:
         self.id = id or uuid.uuid4()
         self.name = name
@@ -91,6 +100,7 @@ class CollectionEngine:
         self._analyzer = analyzer or Analyzer()
         self._lock = threading.RLock()
         self._folder = folder
+        self._reads_only = reads_only
         spec = IndexSpec(config.space, config.index_kind, config.index_params)
         self._store = RecordStore(spec, seals=folder is None)
         self._log: Log | None = None
@@ -142,6 +152,7 @@ class CollectionEngine:
     def delete(self, selection: Selection) -> int:
         """Delete records and return upstream's count: by ids alone the number asked for, else the number deleted."""
         self._check_filter(selection.where)
+        self._check_writable()
         with self._lock:
             log = self._opened_log()
             with log.writing():
@@ -159,6 +170,7 @@ class CollectionEngine:
     def _write(self, op: Operation, batch: WriteBatch) -> None:
         """Catch up, check, append, and only when that is durable, apply."""
         entry = LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris)
+        self._check_writable()
         with self._lock:
             log = self._opened_log()
             with log.writing():
@@ -181,10 +193,19 @@ class CollectionEngine:
             if self._folder is None:
                 self._log = NoLog()
             else:
-                self._log = log = SqliteLog(self._folder / LOG)
+                self._log = log = self._log_of(self._folder)
                 self._segments = SegmentFolder(self._folder / SEGMENTS)
                 self._flusher = Flusher(self._lock, log, self._store, self._segments, self._catch_up)
         return self._log
+
+    def _log_of(self, folder: Path) -> SqliteLog:
+        if not folder.exists():
+            raise NotFoundError("the collection was deleted", kind="collection", name=folder.name)
+        return SqliteLog(folder / LOG, "read" if self._reads_only else "open")
+
+    def _check_writable(self) -> None:
+        if self._reads_only:
+            raise only_reads("writing")
 
     def _catch_up(self) -> None:
         """Apply what other processes wrote (all that there is, the first time)."""
@@ -285,6 +306,7 @@ class CollectionEngine:
 
     def flush(self) -> None:
         """Seal the tail: give its rows an index, however few they are; in a folder, a file."""
+        self._check_writable()
         with self._lock:
             self._opened_log()
             if self._flusher is None:
@@ -294,6 +316,7 @@ class CollectionEngine:
 
     def compact(self) -> None:
         """Bring everything into one segment without dead rows; in a folder, deleted records leave the disk."""
+        self._check_writable()
         with self._lock:
             self._opened_log()
             if self._flusher is None:
@@ -368,6 +391,12 @@ class CollectionEngine:
             raise DimensionMismatchError(
                 f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
             )
+
+
+def only_reads(feature: str) -> UnsupportedError:
+    """Return the error of a change to what was opened to be read."""
+    why, instead = "the folder was opened with mode='r'", "open it without mode='r'"
+    return UnsupportedError(f"{feature} is not possible: {why}; {instead}", feature=feature, why=why, instead=instead)
 
 
 def _found(places: Places, columns: frozenset[str], dimension: int | None, answer: Answer | None = None) -> Found:

@@ -2,6 +2,8 @@
 
 The catalog is what is durable (`catalog.py`); here are the rules, and the engines of the collections in use. Layout of
 a folder: `catalog.sqlite`, and per collection `collections/<id>/log.sqlite` with its segments beside it.
+
+A folder opened to be read is not written at all, so it may lie on a file system that cannot be written.
 """
 
 from __future__ import annotations
@@ -16,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
-from chroma_search.engine.collection import LOG, CollectionEngine
-from chroma_search.errors import ConflictError, NotFoundError, StorageError
+from chroma_search.engine.collection import LOG, CollectionEngine, only_reads
+from chroma_search.engine.collection_card import write_card
+from chroma_search.errors import ConflictError, NotFoundError
 from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
@@ -34,23 +38,25 @@ class Database:
 
     Args:
         folder: where they are kept, made when it is missing; None for memory.
+        reads_only: whether nothing may be written; the folder must exist then.
 
     Raises:
         StorageError: the folder cannot be made or written.
+        CorruptionError: what is in it is damaged.
+        NotFoundError: there is nothing to read.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, *, reads_only: bool = False) -> None:
         self._folder = folder
-        if folder is not None:
-            try:
-                (folder / COLLECTIONS).mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
+        self._reads_only = reads_only
+        self._files = DiskFiles()
         self._lock = threading.RLock()
-        self._catalog = Catalog(None if folder is None else folder / CATALOG)
         self._engines: dict[uuid.UUID, CollectionEngine] = {}
+        self._catalog = self._opened_catalog()
         self._read()
-        if folder is not None:
+        if not self._tenants and not reads_only:
+            self._begin()
+        if folder is not None and not reads_only:
             self._sweep()
 
     def close(self) -> None:
@@ -152,8 +158,8 @@ class Database:
             form = None if schema is None else schema.serialize_to_json()
             info = CollectionInfo(uuid.uuid4(), name, tenant, database, config.to_stored(), metadata, form)
             self._catalog.put_collection(info)
+            self._make_folder(info)
             engine = self._engines[info.id] = self._new_engine(info, config, schema)
-            self._make_folder(info.id)
             return engine
 
     def get_collection(self, name: str, tenant: str, database: str) -> CollectionEngine:
@@ -234,6 +240,9 @@ class Database:
             if config is not None:
                 changed = replace(changed, config=config.to_stored())
             self._catalog.put_collection(changed)
+        folder = self._folder_of(engine.id)
+        if folder is not None:
+            write_card(self._files, folder, changed)
 
     # --- what is known, and keeping it true ---------------------------------------------------------------------------
 
@@ -248,6 +257,8 @@ class Database:
     @contextmanager
     def _changing(self) -> Generator[None]:
         """Hold the writer's lock of the catalog; what is known is read again at the end, be it changed or not."""
+        if self._reads_only:
+            raise only_reads("changing tenants, databases or collections")
         with self._lock:
             try:
                 with self._catalog.writing():
@@ -294,6 +305,7 @@ class Database:
             schema,
             id=info.id,
             folder=self._folder_of(info.id),
+            reads_only=self._reads_only,
         )
 
     def _tenant(self, name: str) -> str:
@@ -311,20 +323,44 @@ class Database:
     def _folder_of(self, id_: uuid.UUID) -> Path | None:
         return None if self._folder is None else self._folder / COLLECTIONS / str(id_)
 
-    def _make_folder(self, id_: uuid.UUID) -> None:
-        folder = self._folder_of(id_)
+    def _opened_catalog(self) -> Catalog:
+        if self._folder is None:
+            return Catalog(None)
+        path, collections = self._folder / CATALOG, self._folder / COLLECTIONS
+        if self._reads_only:
+            if not path.exists() and not collections.exists():
+                raise NotFoundError(
+                    f"{self._folder} holds no data of chroma_search: give the folder that PersistentClient made",
+                    kind="folder",
+                    name=str(self._folder),
+                )
+            return Catalog(path, "read")
+        self._files.make_folder(collections)
+        # A new catalog where there are collections would make them look deleted.
+        is_new = not path.exists() and not any(collections.iterdir())
+        return Catalog(path, "create" if is_new else "open")
+
+    def _begin(self) -> None:
+        """Fill a new catalog."""
+        with self._catalog.writing():
+            if not self._catalog.state().tenants:
+                self._catalog.clear()
+        self._read()
+
+    def _make_folder(self, info: CollectionInfo) -> None:
+        folder = self._folder_of(info.id)
         if folder is not None:
-            try:
-                folder.mkdir(exist_ok=True)
-            except OSError as error:
-                raise StorageError(f"cannot make the folder {folder}: {error.strerror}") from error
+            self._files.make_folder(folder)
+            write_card(self._files, folder, info)
+            SqliteLog(folder / LOG).close()
+            self._files.sync_folder(folder)
 
     def _discard(self, doomed: list[CollectionInfo]) -> None:
         """Make the logs of deleted collections unusable for whoever holds them, then remove their folders."""
         for info in doomed:
             folder = self._folder_of(info.id)
             if folder is not None and (folder / LOG).exists():
-                log = SqliteLog(folder / LOG)
+                log = SqliteLog(folder / LOG, "open")
                 log.drop()
                 log.close()
             if folder is not None:

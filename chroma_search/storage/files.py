@@ -36,6 +36,10 @@ class Files(Protocol):
         """Make a folder and those above it, durably; one that exists is fine."""
         ...
 
+    def sync_folder(self, folder: Path) -> None:
+        """Wait until the disk holds the names in a folder."""
+        ...
+
     def remove_file(self, path: Path) -> None:
         """Remove a file, durably; one that is missing is fine."""
         ...
@@ -95,6 +99,15 @@ class DiskFiles:
         """
         with _translated("make the folder", path):
             self._make_folder(path)
+
+    def sync_folder(self, folder: Path) -> None:
+        """Wait until the disk holds the names in a folder.
+
+        Raises:
+            StorageError: the disk fails.
+        """
+        with _translated("sync", folder):
+            self.fsync_folder(folder)
 
     def remove_file(self, path: Path) -> None:
         """Remove a file, durably; one that is missing is fine.

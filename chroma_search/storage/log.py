@@ -23,19 +23,18 @@ from typing import Protocol
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log_entry import LogEntry
-from chroma_search.storage.sqlite_file import SqliteFile
+from chroma_search.storage.sqlite_file import Mode, SqliteFile
 
-DROPPED = 1
+DROPPED = -1
 """`user_version` of the log of a deleted collection."""
 
 _SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, chain INTEGER NOT NULL, body BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, "
-    "chain INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS manifest (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
+    "CREATE TABLE entries (seq INTEGER PRIMARY KEY, chain INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, chain INTEGER NOT NULL)",
+    "CREATE TABLE manifest (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
     "base_seq INTEGER NOT NULL, base_chain INTEGER NOT NULL, next_offset INTEGER NOT NULL, dimension INTEGER, "
     "checksum INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS segments (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
+    "CREATE TABLE segments (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
     "n_rows INTEGER NOT NULL, dead BLOB, checksum INTEGER NOT NULL)",
 )
 
@@ -164,12 +163,17 @@ class SqliteLog:
     """A log in an SQLite file.
 
     Args:
-        path: the file; made when it is missing.
+        path: the file.
+        mode: see `SqliteFile`.
+
+    Raises:
+        CorruptionError: it is missing, or damaged.
+        FormatVersionError: a newer program has written it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mode: Mode = "create") -> None:
         self._path = path
-        self._file = SqliteFile(path, _SCHEMA)
+        self._file = SqliteFile(path, _SCHEMA, mode=mode)
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
         self._chain = 0

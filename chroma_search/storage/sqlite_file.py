@@ -3,25 +3,40 @@
 WAL mode with `synchronous=FULL`: a commit that returned is on the disk. One connection serves all threads of a process
 behind a lock; a child of `fork` opens its own, for a connection must not be used on both sides. Every error of SQLite
 leaves here as one of ours.
+
+A file opened to be read is never written: where the file system allows no writing, what still is in its write-ahead
+file is read from a copy.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote
 
-from chroma_search.errors import CorruptionError, LockedError, StorageError
+from chroma_search.errors import CorruptionError, FormatVersionError, LockedError, StorageError
 
 BUSY_S = 10.0
 """How long a writer waits for another one. A write of 10,000 rows holds the lock for well under a second."""
 
 WAL_BYTES = 4_000_000
 """What is left of the write-ahead file once it was moved into the database; it grows beyond that while in use."""
+
+FORMAT_VERSION = 1
+"""`user_version` of the files."""
+
+Mode = Literal["create", "open", "read"]
+"""Make the file when it is missing; expect it to be there; expect it, and write nothing."""
+
+_NOT_WRITABLE = ("unable to open database file", "readonly", "disk I/O error")
+"""What SQLite says of a database with a write-ahead file where it cannot write."""
 
 _left_behind: list[sqlite3.Connection] = []
 """Connections of the parent of a fork: closing them here could take the parent's locks away."""
@@ -31,15 +46,24 @@ class SqliteFile:
     """A database file and the connection of this process to it.
 
     Args:
-        path: the file; made when it is missing. `None` is a database in memory.
-        schema: statements that make the tables, each with IF NOT EXISTS.
+        path: the file. `None` is a database in memory.
+        schema: statements that make the tables of a new file.
         busy_s: seconds that a transaction waits for another process.
+        mode: how to open it.
+
+    Raises:
+        CorruptionError: the file is missing where it is expected, or no database of ours.
+        FormatVersionError: a newer program has written it.
     """
 
-    def __init__(self, path: Path | None, schema: Sequence[str], *, busy_s: float = BUSY_S) -> None:
+    def __init__(
+        self, path: Path | None, schema: Sequence[str], *, busy_s: float = BUSY_S, mode: Mode = "create"
+    ) -> None:
         self.path = path
         self._schema = schema
         self._busy_s = busy_s
+        self._mode: Mode = mode
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._connection: sqlite3.Connection | None = self._opened()
@@ -107,7 +131,9 @@ class SqliteFile:
         with self._lock:
             if self._connection is not None and self._pid == os.getpid():
                 self._connection.close()
-            self._connection = None
+                if self._copy is not None:
+                    self._copy.cleanup()
+            self._connection = self._copy = None
 
     def _roll_back(self) -> None:
         connection = self._connection
@@ -124,21 +150,85 @@ class SqliteFile:
         return self._connection
 
     def _opened(self) -> sqlite3.Connection:
+        if self.path is None:
+            return self._made(self._connected(":memory:"))
+        if self._mode != "create" and not self.path.exists():
+            raise self._damaged(f"{self.path} is missing", "a file")
+        if self._mode == "read":
+            return self._checked(self._opened_to_read(self.path))
+        kind = "rwc" if self._mode == "create" else "rw"
+        connection = self._connected(_uri(self.path, f"mode={kind}"))
         with self._our_errors():
-            connection = sqlite3.connect(
-                ":memory:" if self.path is None else self.path,
-                timeout=self._busy_s,
-                isolation_level=None,
-                check_same_thread=False,
-            )
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of use before the first table is made
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
-            for statement in self._schema:
-                connection.execute(statement)
+        return self._made(connection) if self._mode == "create" else self._checked(connection)
+
+    def _opened_to_read(self, path: Path) -> sqlite3.Connection:
+        try:
+            connection = self._connected(_uri(path, "mode=ro"))
+            connection.execute("SELECT count(*) FROM sqlite_master")
+            return connection
+        except sqlite3.OperationalError as error:
+            if not any(words in str(error) for words in _NOT_WRITABLE):
+                raise self._our_error(error) from error
+        except sqlite3.DatabaseError as error:
+            raise self._our_error(error) from error
+        # SQLite needs to write beside the file to follow a write-ahead file. Here nobody can: so nothing changes.
+        log = path.with_name(f"{path.name}-wal")
+        if not log.exists() or not log.stat().st_size:
+            return self._connected(_uri(path, "mode=ro&immutable=1"))
+        self._copy = tempfile.TemporaryDirectory(prefix="chroma_search_")
+        for each in (path, log):
+            shutil.copyfile(each, Path(self._copy.name) / each.name)
+        return self._connected(_uri(Path(self._copy.name) / path.name, "mode=rw"))
+
+    def _connected(self, address: str) -> sqlite3.Connection:
+        with self._our_errors():
+            return sqlite3.connect(
+                address, timeout=self._busy_s, isolation_level=None, check_same_thread=False, uri=address != ":memory:"
+            )
+
+    def _made(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Make the tables in one step, unless another process did; a file without a table has no version yet."""
+        with self._our_errors():
+            if self._version(connection) == 0 and self._schema:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    if self._version(connection) == 0:
+                        for statement in self._schema:
+                            connection.execute(statement)
+                        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+                    connection.execute("COMMIT")
+                finally:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+        return self._checked(connection)
+
+    def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        with self._our_errors():
+            version = self._version(connection)
+        if version > FORMAT_VERSION:
+            raise FormatVersionError(
+                f"{self._name} is of format version {version}, this program reads version {FORMAT_VERSION}: "
+                "use a newer program, or repair() the folder if no newer one has written it",
+                found=version,
+                supported=(FORMAT_VERSION, FORMAT_VERSION),
+            )
+        if version == 0 and self._schema:
+            raise self._damaged(f"{self._name} holds nothing of ours", f"format version {FORMAT_VERSION}")
         return connection
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+    def _damaged(self, what: str, expected: str) -> CorruptionError:
+        return CorruptionError(
+            f"{what}: restore it from a backup, or repair() the folder", path=self._name, expected=expected
+        )
 
     @property
     def _name(self) -> str:
@@ -148,16 +238,20 @@ class SqliteFile:
     def _our_errors(self) -> Generator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
-            words = str(error)
-            if "locked" in words or "busy" in words:
-                raise LockedError(
-                    f"another process has been writing {self._name} for {self._busy_s:g} s: try again", path=self._name
-                ) from error
-            raise StorageError(f"cannot read or write {self._name}: {words}") from error
+        except sqlite3.IntegrityError:
+            raise
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.IntegrityError):
-                raise
-            raise CorruptionError(
-                f"{self._name} is no sound database: {error}", path=self._name, expected="an SQLite database"
-            ) from error
+            raise self._our_error(error) from error
+
+    def _our_error(self, error: sqlite3.DatabaseError) -> StorageError:
+        words = str(error)
+        if not isinstance(error, sqlite3.OperationalError) or "no such" in words or "malformed" in words:
+            return self._damaged(f"{self._name} is no sound database ({words})", "an SQLite database")
+        if "locked" in words or "busy" in words:
+            waited = f"another process has been writing {self._name} for {self._busy_s:g} s: try again"
+            return LockedError(waited, path=self._name)
+        return StorageError(f"cannot read or write {self._name}: {words}")
+
+
+def _uri(path: Path, query: str) -> str:
+    return f"file:{quote(str(path))}?{query}"
