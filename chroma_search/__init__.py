@@ -41,6 +41,14 @@ if TYPE_CHECKING:
     )
     from chroma_search.client.collection import Collection
     from chroma_search.client.embedded import AdminClient, Client, EphemeralClient
+    from chroma_search.client.maintenance import (
+        BackupReport,
+        RepairReport,
+        VerifyReport,
+        back_up,
+        repair,
+        verify,
+    )
     from chroma_search.client.persistent import PersistentClient
     from chroma_search.client.read_level import ReadLevel
     from chroma_search.client.unavailable import AsyncHttpClient, CloudClient, HttpClient
@@ -161,6 +169,7 @@ _HOMES: dict[str, str] = {
         "client.collection": "Collection",
         "client.embedded": "AdminClient Client EphemeralClient",
         "client.read_level": "ReadLevel",
+        "client.maintenance": "BackupReport RepairReport VerifyReport back_up repair verify",
         "client.persistent": "PersistentClient",
         "client.unavailable": "AsyncHttpClient CloudClient HttpClient",
         "config": "DEFAULT_DATABASE DEFAULT_TENANT Settings configure get_settings",
@@ -206,6 +215,7 @@ __all__ = [
     "Aggregate",
     "And",
     "AsyncHttpClient",
+    "BackupReport",
     "Bm25",
     "BoolInvertedIndexConfig",
     "ChromaBm25EmbeddingFunction",
@@ -292,6 +302,7 @@ __all__ = [
     "Rank",
     "ReadLevel",
     "Regex",
+    "RepairReport",
     "Rrf",
     "Schema",
     "Search",
@@ -318,16 +329,20 @@ __all__ = [
     "UpdateMetadata",
     "Val",
     "VectorIndexConfig",
+    "VerifyReport",
     "Where",
     "WhereDocument",
     "__version__",
+    "back_up",
     "configure",
     "decay",
     "get_settings",
     "install_as_chromadb",
     "register_embedding_function",
     "register_sparse_embedding_function",
+    "repair",
     "uninstall_as_chromadb",
+    "verify",
 ]
 
 

@@ -465,6 +465,14 @@ class Collection:
         """Bring all records into one segment, without what was deleted (ours)."""
         self._live().compact()
 
+    def purge(self) -> None:
+        """Let nothing of what was deleted or replaced stay in any file of this collection (ours).
+
+        Raises:
+            LockedError: another process is reading all the time, so that its files cannot be cut.
+        """
+        self._live().purge()
+
     def stats(self) -> dict[str, Any]:
         """Return where the records are: counts, dimension, segments and their indexes (ours)."""
         return self._live().stats()

@@ -11,8 +11,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from copy import deepcopy
+from os import PathLike
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from typing_extensions import Self, TypedDict
@@ -27,7 +28,7 @@ from chroma_search.embeddings.default import DefaultEmbeddingFunction
 from chroma_search.embeddings.protocol import EmbeddingFunction, validate_embedding_function
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.database import Database, DatabaseInfo
-from chroma_search.errors import ClosedError, ForbiddenError
+from chroma_search.errors import ClosedError, ForbiddenError, UnsupportedError
 from chroma_search.schema import CreateCollectionConfiguration, Schema
 from chroma_search.schema.collection_metadata import validate_collection_metadata
 from chroma_search.schema.function_conflict import (
@@ -40,6 +41,9 @@ from chroma_search.schema.reconcile import resolve_configuration
 from chroma_search.schema.schema_validation import checked_form
 from chroma_search.schema.value_types import EMBEDDING_KEY, LAYOUT, get_index
 from chroma_search.version import __version__
+
+if TYPE_CHECKING:
+    from chroma_search.engine.backup import BackupReport
 
 MAX_BATCH_SIZE = 2**31 - 1
 """What `get_max_batch_size` answers. There is no limit but memory; programs split their batches by this number."""
@@ -219,6 +223,41 @@ class EmbeddedClient(SystemClient):
     def get_max_batch_size(self) -> int:
         """Return how many records one call may write; larger than any memory."""
         return MAX_BATCH_SIZE
+
+    def backup(self, path: str | PathLike[str]) -> BackupReport:
+        """Copy the folder of this client to a new one, consistently, while others read and write it (ours).
+
+        Args:
+            path: the new folder; it must not exist, or be empty. It can be opened with `PersistentClient`.
+
+        Raises:
+            UnsupportedError: the data are in memory.
+            ConflictError: `path` exists and is not empty.
+            CorruptionError: what would be copied is damaged; there is no backup then.
+            StorageError: a file cannot be read or written; there is no backup then.
+        """
+        settings = self._open().settings
+        if not settings.is_persistent:
+            raise UnsupportedError(
+                "a client in memory has no folder to copy: use PersistentClient, or export its collections",
+                feature="backup",
+                why="the data are in memory",
+                instead="use PersistentClient",
+            )
+        from chroma_search.engine.backup import back_up  # rarely needed, and not on the way from open to answer
+
+        return back_up(settings.persist_directory, path)
+
+    def purge(self) -> None:
+        """Let nothing of what was deleted or replaced stay in any file, of all tenants (ours).
+
+        What an earlier repair() put aside under `damaged/` goes, too. On disks that keep old blocks (SSDs, snapshots of
+        the file system) the bytes may still be found below the files.
+
+        Raises:
+            LockedError: another process is reading all the time, so that its files cannot be cut.
+        """
+        self._open().database.purge()
 
     def reset(self) -> bool:
         """Delete everything of all tenants.

@@ -80,6 +80,13 @@ def release_system(system: System) -> None:
                 system.database.close()
 
 
+def open_folders() -> frozenset[Path]:
+    """Return the folders that clients of this process have open."""
+    with _lock:
+        kept = [system.settings for system in _systems.values() if system.identifier != IN_MEMORY]
+        return frozenset(_folder(settings.persist_directory) for settings in kept)
+
+
 def clear_systems() -> None:
     """Forget all systems: the next client starts empty, open clients keep what they have."""
     with _lock:

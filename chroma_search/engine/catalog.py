@@ -8,10 +8,13 @@ them: a row that changed or is gone shows.
 from __future__ import annotations
 
 import json
+import shutil
+import sqlite3
+import tempfile
 import uuid
 import zlib
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -174,6 +177,22 @@ class Catalog:
         self.add_tenant(DEFAULT_TENANT)
         self.add_database(DatabaseInfo(uuid.UUID(int=0), DEFAULT_DATABASE, DEFAULT_TENANT))
 
+    def check_pages(self) -> None:
+        """Check that the file is a sound database; `state` checks what is in it.
+
+        Raises:
+            CorruptionError: it is not.
+        """
+        self._file.check_pages()
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the catalog as it is at this moment."""
+        self._file.copy_to(path)
+
+    def shrink(self, *, wait_s: float) -> bool:
+        """Let nothing of removed rows stay in the file; see `SqliteFile.shrink`."""
+        return self._file.shrink(wait_s=wait_s)
+
     def close(self) -> None:
         """Close the connection."""
         self._file.close()
@@ -192,6 +211,39 @@ class Catalog:
             path=str(self._path),
             expected="rows as their checksums say",
         )
+
+
+def sound_rows(path: Path) -> tuple[set[str], list[DatabaseInfo], list[CollectionInfo]]:
+    """Return the rows of a damaged catalog that are what was written: tenants, databases, collections; for `repair`."""
+    tenants: set[str] = set()
+    databases: list[DatabaseInfo] = []
+    collections: list[CollectionInfo] = []
+    for name, checksum in _readable_rows(path, "SELECT name, checksum FROM tenants"):
+        if _checksum(name) == checksum:
+            tenants.add(name)
+    for *values, checksum in _readable_rows(path, "SELECT id, name, tenant, checksum FROM databases"):
+        if _checksum(*values) == checksum:
+            databases.append(DatabaseInfo(uuid.UUID(values[0]), values[1], values[2]))
+    columns = "id, name, tenant, database, facts, checksum"
+    for *values, checksum in _readable_rows(path, f"SELECT {columns} FROM collections ORDER BY position"):
+        if _checksum(*values) == checksum:
+            known = json.loads(values[4])
+            place = uuid.UUID(values[0]), values[1], values[2], values[3]
+            collections.append(CollectionInfo(*place, known["config"], known["metadata"], known["schema"]))
+    return tenants, databases, collections
+
+
+def _readable_rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query up to where the file cannot be read; it is read from a copy, and not changed."""
+    rows: list[tuple[Any, ...]] = []
+    with tempfile.TemporaryDirectory(prefix="chroma_search_") as folder:
+        for each in (path, path.with_name(f"{path.name}-wal")):
+            if each.exists():
+                shutil.copyfile(each, Path(folder) / each.name)
+        with closing(sqlite3.connect(Path(folder) / path.name)) as connection, suppress(sqlite3.DatabaseError):
+            for row in connection.execute(statement):
+                rows.append(row)
+    return rows
 
 
 def _checksum(*values: str) -> int:

@@ -28,6 +28,7 @@ from chroma_search.errors import (
     CorruptionError,
     DimensionMismatchError,
     InvalidRankError,
+    LockedError,
     NotFoundError,
     StorageError,
     UnsupportedError,
@@ -52,6 +53,7 @@ from chroma_search.storage.log_entry import LogEntry, Operation
 from chroma_search.storage.segment import IndexSpec
 from chroma_search.storage.segment_folder import SegmentFolder
 from chroma_search.storage.snapshot import Snapshot
+from chroma_search.storage.sqlite_file import BUSY_S
 
 LOG, SEGMENTS = "log.sqlite", "segments"
 
@@ -323,6 +325,19 @@ class CollectionEngine:
                 self._store.compact()
                 return
         self._flusher.compact()
+
+    def purge(self) -> None:
+        """Let nothing of what was deleted or replaced stay in any file.
+
+        Raises:
+            LockedError: another process reads all the time.
+        """
+        self.compact()
+        with self._lock:
+            log = self._opened_log()
+            reach("purge.before_truncate")
+            if isinstance(log, SqliteLog) and not log.shrink(wait_s=BUSY_S):
+                raise LockedError(f"other processes are reading {self.name!r} all the time: purge it again")
 
     def stats(self) -> dict[str, Any]:
         """Return where the rows are; in a folder also the bytes, and why the last flush in the background failed."""

@@ -20,15 +20,17 @@ from typing import Any
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
 from chroma_search.engine.collection import LOG, CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
-from chroma_search.errors import ConflictError, NotFoundError
+from chroma_search.errors import ConflictError, LockedError, NotFoundError
 from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
+from chroma_search.storage.sqlite_file import BUSY_S
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
-CATALOG, COLLECTIONS = "catalog.sqlite", "collections"
+CATALOG, COLLECTIONS, DAMAGED = "catalog.sqlite", "collections", "damaged"
 
 Place = tuple[str, str, str]
 
@@ -240,9 +242,24 @@ class Database:
             if config is not None:
                 changed = replace(changed, config=config.to_stored())
             self._catalog.put_collection(changed)
-        folder = self._folder_of(engine.id)
-        if folder is not None:
-            write_card(self._files, folder, changed)
+            folder = self._folder_of(engine.id)
+            if folder is not None:
+                write_card(self._files, folder, changed)
+
+    def purge(self) -> None:
+        """Let nothing of what was deleted or replaced stay in any file; also not what `repair` put aside.
+
+        Raises:
+            LockedError: another process reads all the time.
+        """
+        with self._known():
+            engines = [self._engine(info) for info in self._collections.values()]
+        for engine in engines:
+            engine.purge()
+        if self._folder is not None:
+            if not self._catalog.shrink(wait_s=BUSY_S):
+                raise LockedError(f"other processes are reading {self._folder} all the time: purge it again")
+            shutil.rmtree(self._folder / DAMAGED, ignore_errors=True)
 
     # --- what is known, and keeping it true ---------------------------------------------------------------------------
 
@@ -352,7 +369,9 @@ class Database:
         if folder is not None:
             self._files.make_folder(folder)
             write_card(self._files, folder, info)
+            reach("collection.after_card")
             SqliteLog(folder / LOG).close()
+            reach("collection.after_log")
             self._files.sync_folder(folder)
 
     def _discard(self, doomed: list[CollectionInfo]) -> None:
@@ -375,3 +394,5 @@ class Database:
             for folder in (self._folder / COLLECTIONS).iterdir():
                 if folder.name not in known:
                     shutil.rmtree(folder, ignore_errors=True)
+                else:
+                    self._files.sweep(folder)

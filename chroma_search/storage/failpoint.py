@@ -30,6 +30,20 @@ NAMES = (
     "flush.before_reclaim",
     "file.before_remove",
     "flush.after_reclaim",
+    "collection.after_card",
+    "collection.after_log",
+    "repair.before_swap",
+    "repair.between",
+    "repair.after_swap",
+    "backup.after_catalog",
+    "backup.after_log",
+    "backup.after_segment",
+    "backup.before_rename",
+    "backup.after_rename",
+    "purge.before_truncate",
+    "import.before_collection",
+    "import.after_batch",
+    "import.before_finish",
 )
 
 

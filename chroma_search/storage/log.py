@@ -223,7 +223,7 @@ class SqliteLog:
         """Append an entry after all others."""
         body = entry.to_bytes()
         seq = self._seq + 1
-        chain = _chained(self._chain, seq, body)
+        chain = chained(self._chain, seq, body)
         reach("log.before_append")
         self._file.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, chain, body))
         self._file.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (seq, chain))
@@ -257,9 +257,27 @@ class SqliteLog:
         self._file.execute("DELETE FROM entries WHERE seq <= ?", (manifest.base_seq,))
         self._data_version = -1
 
-    def shrink(self) -> None:
-        """Give the room of entries that have left the log back to the file system."""
-        self._file.shrink()
+    def begin(self, manifest: Manifest) -> None:
+        """Fill a new log with a manifest, as if all entries up to its last one had been flushed."""
+        with self._file.writing():
+            self.put_manifest(manifest)
+            self._file.execute("INSERT INTO head VALUES (1, ?, ?)", (manifest.base_seq, manifest.base_chain))
+
+    def shrink(self, *, wait_s: float = 0.0) -> bool:
+        """Give the room of entries that have left the log back to the file system; see `SqliteFile.shrink`."""
+        return self._file.shrink(wait_s=wait_s)
+
+    def check_pages(self) -> None:
+        """Check that the file is a sound database; `news` check what is in it.
+
+        Raises:
+            CorruptionError: it is not.
+        """
+        self._file.check_pages()
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the log as it is at this moment."""
+        self._file.copy_to(path)
 
     def read_again(self) -> None:
         """Forget what was seen: the next `news` give everything."""
@@ -278,7 +296,7 @@ class SqliteLog:
         entries: list[LogEntry] = []
         rows = self._file.execute("SELECT seq, chain, body FROM entries WHERE seq > ? ORDER BY seq", (self._seq,))
         for seq, chain, body in rows:
-            if seq != self._seq + 1 or chain != _chained(self._chain, seq, body):
+            if seq != self._seq + 1 or chain != chained(self._chain, seq, body):
                 raise self._damaged(f"entry {seq} of {self._path} does not follow entry {self._seq}", seq)
             self._n_bytes += len(body)
             entries.append(LogEntry.from_bytes(body))
@@ -319,5 +337,6 @@ class SqliteLog:
         return found
 
 
-def _chained(chain: int, seq: int, body: bytes) -> int:
+def chained(chain: int, seq: int, body: bytes) -> int:
+    """Return the checksum of an entry that follows one with the checksum `chain`."""
     return zlib.crc32(body, zlib.crc32(f"{chain} {seq}".encode()))

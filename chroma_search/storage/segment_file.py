@@ -153,6 +153,10 @@ class SegmentFile:
         """
         self._file.verify()
 
+    def damage(self) -> Iterator[CorruptionError]:
+        """Give an error for each damaged part of the file."""
+        return self._file.damage()
+
     def close(self) -> None:
         """Let go of the file. Columns already touched stay valid; others raise ClosedError."""
         self._file.close()

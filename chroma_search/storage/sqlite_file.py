@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -112,17 +112,44 @@ class SqliteFile:
             finally:
                 self._roll_back()
 
-    def shrink(self) -> None:
-        """Give the pages of deleted rows back to the file system."""
+    def check_pages(self) -> None:
+        """Check that the file is a sound database, page by page; what is in its rows is for its owner to check.
+
+        Raises:
+            CorruptionError: it is not.
+        """
+        faults = [str(fault) for (fault,) in self.execute("PRAGMA integrity_check(3)")]
+        if faults != ["ok"]:
+            raise self._damaged(f"{self._name} is damaged ({'; '.join(faults)})", "an SQLite database")
+
+    def copy_to(self, path: Path) -> None:
+        """Write a copy of the database as it is at this moment, as one file; beside readers and writers.
+
+        Raises:
+            StorageError: the disk is full, or fails.
+        """
+        with self._lock, self._our_errors(), closing(sqlite3.connect(path)) as copy:
+            self._own().backup(copy)
+
+    def shrink(self, *, wait_s: float = 0.0) -> bool:
+        """Give the pages of deleted rows back to the file system, and empty the write-ahead file.
+
+        Args:
+            wait_s: how long to wait for readers of other processes that still need it.
+
+        Returns:
+            whether it is empty.
+        """
         with self.writing():
             ((n_free,),) = self.execute("PRAGMA freelist_count")
             with self._our_errors():  # one step of the statement frees one page, and `execute` makes only one
                 for _ in range(n_free):
                     self._own().execute("PRAGMA incremental_vacuum(1)")
         with self._lock:  # what readers still need of the write-ahead file stays in it, without waiting for them
-            self.execute("PRAGMA busy_timeout = 0")
+            self.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
             try:
-                self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                ((is_busy, _, _),) = self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                return not is_busy
             finally:
                 self.execute(f"PRAGMA busy_timeout = {round(self._busy_s * 1000)}")
 

@@ -168,14 +168,14 @@ class StoredMetadatas(Sequence["dict[str, Any] | None"]):
     def __getitem__(self, index: SupportsIndex | slice) -> dict[str, Any] | list[dict[str, Any] | None] | None:
         """Return the metadata of one row, or a list of those of several."""
         found = self._texts[index]
-        return _parsed(found) if isinstance(found, list) else _parsed([found])[0]
+        return parse_metadatas(found) if isinstance(found, list) else parse_metadatas([found])[0]
 
     def __iter__(self) -> Iterator[dict[str, Any] | None]:
         for block in self._texts.blocks(0, len(self)):
-            yield from _parsed(block)
+            yield from parse_metadatas(block)
 
 
-def _parsed(texts: Sequence[str | None]) -> list[dict[str, Any] | None]:
+def parse_metadatas(texts: Sequence[str | None]) -> list[dict[str, Any] | None]:
     """Parse the texts as one array, which takes half the time of one after the other."""
     joined = ",".join(["null" if each is None else each for each in texts])
     rows: list[dict[str, Any] | None] = json.loads(f"[{joined}]")

@@ -15,7 +15,15 @@ from hypothesis.extra import numpy as npst
 
 from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, InternalError, StorageError
 from chroma_search.storage import array_file
-from chroma_search.storage.array_file import ALIGNMENT_BYTES, DTYPES, FORMAT_VERSION, PREAMBLE, ArrayFile, write_arrays
+from chroma_search.storage.array_file import (
+    ALIGNMENT_BYTES,
+    BLOCK_BYTES,
+    DTYPES,
+    FORMAT_VERSION,
+    PREAMBLE,
+    ArrayFile,
+    write_arrays,
+)
 from chroma_search.storage.files import DiskFiles
 from tests.unit.storage.breaking_files import BreakingFiles
 
@@ -127,10 +135,12 @@ def test_the_bytes_of_the_preamble_are_those_of_the_documented_format(tmp_path):
     assert json.loads(header) == {
         "facts": {},
         "arrays": [
-            {"name": "n", "dtype": "int16", "shape": [1], "offset": 0, "nbytes": 2, "crc32": zlib.crc32(b"\2\1")}
+            {"name": "n", "dtype": "int16", "shape": [1], "offset": 0, "nbytes": 2, "crc32s": [zlib.crc32(b"\2\1")]}
         ],
     }
-    assert content[-2:] == b"\2\1"
+    end = len(content) - n_header - 28
+    assert content[end - 2 : end] == b"\2\1"
+    assert content[end:] == header + content[:28]
 
 
 @pytest.mark.parametrize("arrays", [SMALL, {}], ids=["arrays", "no arrays"])
@@ -178,6 +188,32 @@ def test_every_flipped_bit_is_found_and_no_array_is_ever_wrong(tmp_path, arrays)
                 file.verify()
 
 
+def test_the_header_at_the_end_serves_when_that_at_the_start_is_damaged(tmp_path):
+    path = written(tmp_path / "a")
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptionError):
+        ArrayFile.open(path)
+    file = ArrayFile.open(path, from_end=True)
+    assert file.facts == FACTS
+    assert all(is_same(file.array(name), array) for name, array in SMALL.items())
+
+
+def test_damage_of_a_long_array_is_told_to_the_block(tmp_path):
+    path = written(tmp_path / "a", {"long": np.arange(300_000)}, {})
+    content = bytearray(path.read_bytes())
+    start = content.index(np.arange(3).tobytes())
+    content[start + BLOCK_BYTES + 5] ^= 1
+    path.write_bytes(content)
+    file = ArrayFile.open(path)
+    with pytest.raises(CorruptionError) as caught:
+        file.array("long")
+    assert caught.value.offset == start + BLOCK_BYTES
+    assert file.damaged_blocks("long") == [(BLOCK_BYTES, 2 * BLOCK_BYTES)]
+    assert np.count_nonzero(file.unchecked("long") != np.arange(300_000)) == 1
+
+
 @given(st.binary(max_size=200), st.booleans())
 def test_bytes_of_something_else_are_damage(tmp_path_factory, content, has_magic):
     path = tmp_path_factory.mktemp("noise") / "a"
@@ -217,7 +253,8 @@ def _set(name, value):
         _set("dtype", "uint16"),
         _set("dtype", []),
         _set("name", "bits"),
-        _set("crc32", "0"),
+        _set("crc32s", ["0"]),
+        _set("crc32s", []),
         lambda header: header["arrays"][3].pop("name"),
         lambda header: header["arrays"].pop(),
         lambda header: header["arrays"].reverse(),
@@ -274,8 +311,8 @@ def test_an_array_is_checked_once_however_many_threads_ask_first(tmp_path, monke
     arrays = {"long": np.arange(300_000), "short": np.arange(3)}
     file = ArrayFile.open(written(tmp_path / "a", arrays))
     checks: list[int] = []
-    real = array_file._crc32
-    monkeypatch.setattr(array_file, "_crc32", lambda content: (checks.append(len(content)), real(content))[1])
+    real = array_file._crc32s
+    monkeypatch.setattr(array_file, "_crc32s", lambda content: (checks.append(len(content)), real(content))[1])
     start = threading.Barrier(8)
     found: list[np.ndarray] = []
 
@@ -302,13 +339,14 @@ def test_an_array_is_checked_once_however_many_threads_ask_first(tmp_path, monke
 def test_damage_is_told_each_time_it_is_asked_for(tmp_path):
     path = written(tmp_path / "a")
     content = bytearray(path.read_bytes())
-    content[-1] ^= 1
+    n_header = PREAMBLE.unpack(content[: PREAMBLE.size])[2]
+    content[-1 - n_header - PREAMBLE.size] ^= 1
     path.write_bytes(content)
     file = ArrayFile.open(path)
     for _ in range(2):
         with pytest.raises(CorruptionError, match="'floats' with checksum") as caught:
             file.array("floats")
-        assert caught.value.offset == len(content) - 32
+        assert caught.value.offset == len(content) - n_header - PREAMBLE.size - 32
     assert is_same(file.array("table"), SMALL["table"])
 
 
