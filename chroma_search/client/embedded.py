@@ -397,7 +397,7 @@ class EmbeddedClient(SystemClient):
         """Keep the function of a new collection as the object that it is."""
         of_schema = {} if schema is None else functions_of(schema)
         chosen = of_schema.get(EMBEDDING_KEY) if function is None or _is_default(function) else function
-        if chosen is not None and not _is_default(chosen):
+        if callable(chosen) and not _is_default(chosen):  # what is written as JSON is built when it is needed
             self._system.functions[engine.id] = RememberedFunction(engine.config.embedding_function, chosen)
 
 

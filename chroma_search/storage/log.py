@@ -180,6 +180,8 @@ class SqliteLog:
         self._n_bytes = 0
         self._data_version = -1
         self._news_version = -1
+        self.segment_names: frozenset[str] = frozenset()
+        """Files that the manifest names, as far as this process has seen."""
         self._appended_after: list[tuple[int, int]] = []  # of the running transaction: what to return to
 
     def has_changed(self) -> bool:
@@ -199,6 +201,7 @@ class SqliteLog:
             if manifest is not None:
                 self._version, self._seq, self._chain = manifest.version, manifest.base_seq, manifest.base_chain
                 self._n_bytes = 0
+                self.segment_names = frozenset(entry.name for entry in manifest.segments)
             return News(manifest, self._new_entries())
 
     def caught_up(self) -> None:

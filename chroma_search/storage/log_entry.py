@@ -14,17 +14,24 @@ import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.errors import CorruptionError
+from chroma_search.errors import CorruptionError, InvalidArgumentError
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY, SparseVector
 
 Operation = Literal["add", "update", "upsert", "delete"]
 
 _LENGTH = struct.Struct("<I")
+
+PART_BYTES = 32_000_000
+"""About how many bytes an entry has at most: a longer write is several entries of one transaction. SQLite holds no
+value of more than a gigabyte, and a reader needs three times the memory of the longest entry."""
+LARGEST_BYTES = 1_000_000_000
+"""The longest entry that SQLite holds: of one record, that is."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,14 +52,46 @@ class LogEntry:
     metadatas: Sequence[dict[str, Any] | None] | None = None
     uris: Sequence[str | None] | None = None
 
+    def parts(self) -> Sequence[LogEntry]:
+        """Return entries of a bounded length that do the same one after the other."""
+        n = len(self.ids)
+        sizes = np.fromiter(map(len, self.ids), np.int64, n)
+        for column in (self.documents, self.uris):
+            if column is not None:
+                sizes += np.fromiter((0 if each is None else len(each) for each in column), np.int64, n)
+        if self.metadatas is not None:
+            sizes += np.fromiter((_size_of(each) for each in self.metadatas), np.int64, n)
+        if self.vectors is not None:
+            sizes += self.vectors.shape[1] * 4
+        if sizes.sum() <= PART_BYTES:
+            return (self,)
+        number = (np.cumsum(sizes) - 1) // PART_BYTES
+        bounds = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), n]
+        return [self._between(first, end) for first, end in pairwise(bounds)]
+
+    def _between(self, first: int, end: int) -> LogEntry:
+        columns = (self.ids, self.vectors, self.documents, self.metadatas, self.uris)
+        ids, vectors, documents, metadatas, uris = (None if each is None else each[first:end] for each in columns)
+        assert ids is not None
+        return LogEntry(self.op, ids, vectors, documents, metadatas, uris)  # type: ignore[arg-type]  # kinds are kept
+
     def to_bytes(self) -> bytes:
-        """Return the stored form."""
+        """Return the stored form.
+
+        Raises:
+            InvalidArgumentError: it is longer than a log can hold.
+        """
         dim = None if self.vectors is None else self.vectors.shape[1]
         header = json.dumps({"op": self.op, "n": len(self.ids), "dim": dim}).encode()
         vectors = b"" if self.vectors is None else np.ascontiguousarray(self.vectors, "<f4").tobytes()
         columns = [self.ids, self.documents, self.metadatas, self.uris]
         texts = json.dumps(columns, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
-        return b"".join((_LENGTH.pack(len(header)), header, vectors, texts))
+        body = b"".join((_LENGTH.pack(len(header)), header, vectors, texts))
+        if len(body) > LARGEST_BYTES:
+            raise InvalidArgumentError(
+                f"a record of {len(body):,} bytes is longer than the {LARGEST_BYTES:,} that one may have: split it"
+            )
+        return body
 
     @staticmethod
     def from_bytes(body: bytes) -> LogEntry:
@@ -73,6 +112,14 @@ class LogEntry:
         except (ValueError, KeyError, struct.error) as error:
             raise CorruptionError(f"a log entry of {len(body)} bytes is not of the known form: {error}") from error
         return LogEntry(header["op"], ids, vectors, documents, metadatas, uris)
+
+
+def _size_of(metadata: dict[str, Any] | None) -> int:
+    """Return about how many bytes metadata take."""
+    if not metadata:
+        return 4
+    values = metadata.values()
+    return sum(len(key) + 16 for key in metadata) + sum(len(each) for each in values if isinstance(each, str))
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import numpy as np
 
 import chroma_search
+from chroma_search.engine.flushing import Flusher
 
 SECRETS = {
     "document": b"a deleted document zq81",
@@ -77,3 +78,20 @@ def test_a_purge_also_removes_what_a_repair_put_aside(tmp_path):
     with chroma_search.PersistentClient(tmp_path) as again:
         again.purge()
         assert not holders(tmp_path, SECRETS["document"])
+
+
+def test_a_segment_whose_rows_are_all_dead_leaves_the_disk(tmp_path, monkeypatch):
+    secret = SECRETS["document"]
+    monkeypatch.setattr(Flusher, "flush_if_due", lambda self: None)  # or the file is gone before the folder is opened
+    with chroma_search.PersistentClient(tmp_path) as client:
+        collection = client.create_collection("docs", embedding_function=None)
+        collection.add(["a", "b"], [[0.0], [1.0]], documents=[secret.decode()] * 2)
+        collection.flush()
+        collection.delete(["a", "b"])
+    with chroma_search.PersistentClient(tmp_path) as client:
+        collection = client.get_collection("docs", embedding_function=None)
+        assert collection.count() == 0
+        assert holders(tmp_path, secret)
+        collection.compact()
+        assert not holders(tmp_path, secret)
+        assert not list(tmp_path.rglob("*.segment"))

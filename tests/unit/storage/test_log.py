@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chroma_search.errors import CorruptionError, LockedError, NotFoundError, StorageError
+from chroma_search.errors import CorruptionError, InvalidArgumentError, LockedError, NotFoundError, StorageError
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.storage import log_entry
 from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.sqlite_file import SqliteFile
@@ -40,6 +41,31 @@ def test_a_delete_and_a_sparse_vector_read_back():
     again = LogEntry.from_bytes(LogEntry("update", ["a"], None, None, [{"s": vector, "gone": None}]).to_bytes())
     assert again.metadatas == [{"s": vector, "gone": None}]
     assert columns_of(LogEntry.from_bytes(LogEntry("delete", ["x"]).to_bytes())) == ("delete", ["x"], *[None] * 4)
+
+
+def test_a_long_entry_is_cut_into_parts_that_do_the_same(monkeypatch):
+    monkeypatch.setattr(log_entry, "PART_BYTES", 1_000)
+    n = 40
+    texts = [None if row % 7 == 0 else "x" * (row * 13 % 200) for row in range(n)]
+    metadata = [{"long": "y" * row} if row % 3 else None for row in range(n)]
+    whole = LogEntry(
+        "upsert", [f"id{row}" for row in range(n)], np.arange(3 * n, dtype=np.float32).reshape(n, 3), texts, metadata
+    )
+    parts = whole.parts()
+    assert len(parts) > 3
+    assert all(len(part.to_bytes()) < 2_000 for part in parts)
+    assert {part.op for part in parts} == {"upsert"}
+    for name in ("ids", "documents", "metadatas"):
+        assert [each for part in parts for each in getattr(part, name)] == getattr(whole, name)
+    assert np.concatenate([part.vectors for part in parts]).tolist() == whole.vectors.tolist()
+    assert all(part.uris is None for part in parts)
+    assert LogEntry("delete", ["a", "b"]).parts()[0].ids == ["a", "b"]
+
+
+def test_a_record_that_no_log_can_hold_is_refused_by_its_size(monkeypatch):
+    monkeypatch.setattr(log_entry, "LARGEST_BYTES", 1_000)
+    with pytest.raises(InvalidArgumentError, match="longer than the 1,000 that one may have"):
+        entry("a", documents=["x" * 2_000]).to_bytes()
 
 
 def append(log, *entries):
