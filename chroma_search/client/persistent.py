@@ -17,6 +17,7 @@ def PersistentClient(  # noqa: N802 - upstream's name
     database: str = DEFAULT_DATABASE,
     *,
     mode: Literal["rw", "r"] = "rw",
+    memory_limit: int | None = None,
 ) -> EmbeddedClient:
     """Return a client whose data are in the folder `path`, made when it is missing.
 
@@ -29,6 +30,9 @@ def PersistentClient(  # noqa: N802 - upstream's name
         tenant, database: where its collections are; both must exist.
         mode: `r` opens a folder that exists, writes nothing at all to it, and refuses whatever would: for folders on a
             file system that cannot be written, and for programs that only search. It still sees what others write.
+        memory_limit: bytes that collections may hold in memory together, counted as their open files and three times
+            what waits in their logs. Those not used for the longest time are let go of. Files are mapped, so a limit is
+            needed only where many collections are used in turn. As `Settings.chroma_memory_limit_bytes`.
 
     Raises:
         StorageError: the folder cannot be made, read or written.
@@ -39,6 +43,10 @@ def PersistentClient(  # noqa: N802 - upstream's name
     chosen = settings if settings is not None else Settings()
     if mode not in ("rw", "r"):
         raise InvalidArgumentError(f"mode is 'rw' or 'r', got {mode!r}")
+    if memory_limit is not None:
+        if memory_limit < 1:
+            raise InvalidArgumentError(f"memory_limit is a number of bytes from 1, got {memory_limit!r}")
+        chosen.chroma_memory_limit_bytes = memory_limit
     chosen.is_persistent = True
     chosen.is_read_only = mode == "r"
     chosen.persist_directory = fspath(path)

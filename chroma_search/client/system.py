@@ -59,7 +59,11 @@ def open_system(settings: Settings) -> System:
         system = _systems.get(identifier)
         if system is None:
             folder = None if identifier == IN_MEMORY else _folder(settings.persist_directory)
-            database = Database(folder, reads_only=folder is not None and settings.is_read_only)
+            database = Database(
+                folder,
+                reads_only=folder is not None and settings.is_read_only,
+                memory_limit=settings.chroma_memory_limit_bytes or None,
+            )
             system = _systems[identifier] = System(identifier, settings, database)
         elif system.settings != settings:
             raise InvalidConfigError(
@@ -109,11 +113,12 @@ def _identifier(settings: Settings) -> str:
 def _folder(directory: str) -> Path:
     folder = Path(directory).expanduser().resolve()
     if (folder / CHROMA_FILE).exists() and not (folder / CATALOG).exists():
+        instead = f"copy it with: chroma-search import-chroma {folder} NEW_FOLDER"
         raise UnsupportedError(
-            f"{folder} is a folder of Chroma ({CHROMA_FILE}): give another path, and add the records there",
+            f"{folder} is a folder of Chroma ({CHROMA_FILE}): {instead}",
             feature="opening a folder of Chroma",
             why="its files have another format",
-            instead="use a new folder",
+            instead=instead,
         )
     return folder
 

@@ -7,8 +7,9 @@ checked completely before anything of it becomes visible, and becomes visible as
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ class CollectionEngine:
         id: its id, a new one by default.
         folder: where its log and its segments are, opened when it is first used; None for memory.
         reads_only: whether nothing may be written.
+        on_growth: called with the collection when it has taken in what was written, by this process or another.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class CollectionEngine:
         id: uuid.UUID | None = None,
         folder: Path | None = None,
         reads_only: bool = False,
+        on_growth: Callable[[CollectionEngine], None] | None = None,
     ) -> None:
         self.id = id or uuid.uuid4()
         self.name = name
@@ -103,6 +106,9 @@ class CollectionEngine:
         self._lock = threading.RLock()
         self._folder = folder
         self._reads_only = reads_only
+        self._on_growth = on_growth
+        self.last_used = 0.0
+        """Time (`time.monotonic`) when a query or a write took its snapshot."""
         spec = IndexSpec(config.space, config.index_kind, config.index_params)
         self._store = RecordStore(spec, seals=folder is None)
         self._log: Log | None = None
@@ -115,7 +121,31 @@ class CollectionEngine:
         if self._log is None or self._log.has_changed():
             with self._lock:
                 self._catch_up()
-        return self._store.snapshot
+                snapshot = self._store.snapshot
+        else:
+            snapshot = self._store.snapshot
+        self.last_used = time.monotonic()
+        return snapshot
+
+    @property
+    def held_bytes(self) -> int:
+        """About the memory that the collection can take: its open files, and what is in the log three times."""
+        if self._segments is None or self._flusher is None:
+            return 0
+        return self._segments.open_bytes + 3 * self._flusher.log_bytes
+
+    def unload(self) -> bool:
+        """Let go of what is in memory, unless a call is at work with it; the next one reads it again."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            if self._log is not None and self._segments is not None:
+                self._log.read_again()  # before the store is empty: whoever looks now waits for the lock
+                self._store.load([], None, 1)
+                self._segments.forget()
+            return True
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Wait for a flush in the background and let go of the files; a later call opens them again."""
@@ -190,6 +220,8 @@ class CollectionEngine:
         self._store.apply(entry)
         if self._flusher is not None:
             self._flusher.flush_if_due()
+        if self._on_growth is not None:
+            self._on_growth(self)
 
     def _opened_log(self) -> Log:
         if self._log is None:
@@ -226,6 +258,8 @@ class CollectionEngine:
                 if not is_passing or attempt == OPENING_ATTEMPTS - 1:
                     raise
         log.caught_up()
+        if self._on_growth is not None:
+            self._on_growth(self)
 
     def _take(self, news: News) -> None:
         if news.manifest is not None and self._segments is not None:

@@ -41,6 +41,8 @@ class Database:
     Args:
         folder: where they are kept, made when it is missing; None for memory.
         reads_only: whether nothing may be written; the folder must exist then.
+        memory_limit: bytes that collections may hold in memory together; those not used for the longest time are let
+            go of, and read again when they are used. None for no limit.
 
     Raises:
         StorageError: the folder cannot be made or written.
@@ -48,9 +50,12 @@ class Database:
         NotFoundError: there is nothing to read.
     """
 
-    def __init__(self, folder: Path | None = None, *, reads_only: bool = False) -> None:
+    def __init__(
+        self, folder: Path | None = None, *, reads_only: bool = False, memory_limit: int | None = None
+    ) -> None:
         self._folder = folder
         self._reads_only = reads_only
+        self._memory_limit = memory_limit
         self._files = DiskFiles()
         self._lock = threading.RLock()
         self._engines: dict[uuid.UUID, CollectionEngine] = {}
@@ -323,7 +328,23 @@ class Database:
             id=info.id,
             folder=self._folder_of(info.id),
             reads_only=self._reads_only,
+            on_growth=None if self._folder is None or self._memory_limit is None else self._make_room,
         )
+
+    def _make_room(self, grown: CollectionEngine) -> None:
+        """Unload the collections that were used least recently, until all together are within the limit.
+
+        One that is at work in another thread is left out; so is the one that has grown, however large it is.
+        """
+        assert self._memory_limit is not None
+        engines = [engine for engine in list(self._engines.values()) if engine is not grown]
+        held = grown.held_bytes + sum(engine.held_bytes for engine in engines)
+        for engine in sorted(engines, key=lambda each: each.last_used):
+            if held <= self._memory_limit:
+                return
+            n_bytes = engine.held_bytes
+            if n_bytes and engine.unload():
+                held -= n_bytes
 
     def _tenant(self, name: str) -> str:
         if name not in self._tenants:

@@ -114,7 +114,7 @@ class Flusher:
         with self._running, self._folder.making(wait_s):
             start = self._started()
             merges = plan(sizes_of(start.snapshot), self._log.n_bytes)
-            # A segment without a live row is in no snapshot, but its file is still there until a manifest leaves it out.
+            # A segment without a live row is in no snapshot, but its file is there until a manifest leaves it out.
             if not merges and self._log.segment_names <= {state.segment.name for state in start.snapshot.segments}:
                 return False
             reach("flush.before_build")

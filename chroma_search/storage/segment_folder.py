@@ -40,6 +40,7 @@ class SegmentFolder:
         self._folder = folder
         self._files = files or DiskFiles()
         self._open: dict[str, Segment] = {}
+        self._sizes: dict[str, int] = {}
 
     @contextmanager
     def making(self, wait_s: float) -> Generator[None]:
@@ -98,6 +99,15 @@ class SegmentFolder:
             if path.suffix == SUFFIX and path.name not in kept:
                 self._files.remove_file(path)
 
+    def forget(self) -> None:
+        """Let go of the open segments: their memory is free when no snapshot holds them."""
+        self._open = {}
+
+    @property
+    def open_bytes(self) -> int:
+        """Bytes of the files that are open, and so may be in memory."""
+        return sum(self._sizes[name] for name in self._open)
+
     def n_bytes(self) -> int:
         """Return the bytes of all segment files."""
         return sum(path.stat().st_size for path in self._files.list_files(self._folder) if path.suffix == SUFFIX)
@@ -112,6 +122,7 @@ class SegmentFolder:
                 expected=f"{entry.n_rows} rows",
             )
         rows = file.rows
+        self._sizes[entry.name] = file.n_bytes
 
         def graph() -> VectorIndex | None:
             kind, arrays = file.facts.get("kind"), file.graph_arrays()

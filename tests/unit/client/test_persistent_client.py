@@ -119,7 +119,7 @@ def test_two_folders_and_memory_are_apart(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_a_typed_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match="cannot make the folder"):
+    with pytest.raises(StorageError, match="Cannot make the folder"):
         PersistentClient(tmp_path / "file" / "db")
 
 
