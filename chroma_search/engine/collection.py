@@ -203,6 +203,8 @@ class CollectionEngine:
         """Catch up, check, append, and only when that is durable, apply."""
         entry = LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris)
         self._check_writable()
+        if self._flusher is not None:
+            self._flusher.pause()
         with self._lock:
             log = self._opened_log()
             with log.writing():

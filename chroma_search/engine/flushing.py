@@ -9,6 +9,7 @@ old state or the new.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,13 @@ from chroma_search.storage.snapshot import Snapshot
 
 ASKED_WAIT_S = 120.0
 """How long a flush that a caller asked for waits for one of another process; building a large graph takes minutes."""
+
+LARGEST_LOG_BYTES = 256_000_000
+"""Entries in the log above which writers wait for the flush that is running: a log that grows faster than graphs can be
+built would fill the disk, and a process that opens the collection would have to read it all."""
+PAUSE_STEP_S = 0.02
+LONGEST_PAUSE_S = 60.0
+"""How long a writer waits at most: a flush that takes longer, or fails, must not stop it."""
 
 Plan = Callable[[Sequence[SegmentSize], int], tuple[Merge, ...]]
 
@@ -91,6 +99,14 @@ class Flusher:
             # Not a daemon: at the end of the program the interpreter waits for it, instead of stopping native code.
             self._thread = threading.Thread(target=self._run_behind, name="chroma_search flush")
             self._thread.start()
+
+    def pause(self) -> None:
+        """Let a writer wait while the log is long and is being flushed; called without the collection's lock."""
+        thread = self._thread
+        if self._log.n_bytes > LARGEST_LOG_BYTES and thread is not None and thread.is_alive():
+            until = time.monotonic() + LONGEST_PAUSE_S
+            while self._log.n_bytes > LARGEST_LOG_BYTES and thread.is_alive() and time.monotonic() < until:
+                thread.join(PAUSE_STEP_S)
 
     def wait(self) -> None:
         """Wait for the flush in the background."""

@@ -3,9 +3,10 @@
 An entry says what the caller asked, not what came of it: replaying the entries of a log in order on the state before
 the first gives the same records, the same offset ids and the same order in every process.
 
-Form: 4 bytes length of the header, the header as JSON (operation, number of ids, dimension), the vectors as float32,
-the other columns as one JSON array. Numbers keep their type in JSON (1 and 1.0 and true differ; NaN and Infinity are
-written as Python writes them), a sparse vector is its own JSON form.
+Form: 4 bytes length of the header; the header as JSON: operation, number of ids, dimension, and the bytes of each part
+behind it, null for one that is not there. The parts: vectors as float32; ids, documents and uris each as int32 lengths
+in characters (-1 for None) and one UTF-8 text; metadatas as a JSON array. Numbers keep their type in JSON (1 and 1.0 and
+true differ; NaN and Infinity are written as Python writes them), a sparse vector is its own JSON form.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,7 @@ _LENGTH = struct.Struct("<I")
 PART_BYTES = 32_000_000
 """About how many bytes an entry has at most: a longer write is several entries of one transaction. SQLite holds no
 value of more than a gigabyte, and a reader needs three times the memory of the longest entry."""
+_UTF8, _SURROGATES = "utf-8", "surrogatepass"
 LARGEST_BYTES = 1_000_000_000
 """The longest entry that SQLite holds: of one record, that is."""
 
@@ -81,12 +83,18 @@ class LogEntry:
         Raises:
             InvalidArgumentError: it is longer than a log can hold.
         """
+        metadatas = None if self.metadatas is None else _ENCODER.encode(self.metadatas).encode(_UTF8, _SURROGATES)
+        parts = {
+            "vectors": None if self.vectors is None else np.ascontiguousarray(self.vectors, "<f4").tobytes(),
+            "ids": _texts_to_bytes(self.ids),
+            "documents": None if self.documents is None else _texts_to_bytes(self.documents),
+            "uris": None if self.uris is None else _texts_to_bytes(self.uris),
+            "metadatas": metadatas,
+        }
         dim = None if self.vectors is None else self.vectors.shape[1]
-        header = json.dumps({"op": self.op, "n": len(self.ids), "dim": dim}).encode()
-        vectors = b"" if self.vectors is None else np.ascontiguousarray(self.vectors, "<f4").tobytes()
-        columns = [self.ids, self.documents, self.metadatas, self.uris]
-        texts = json.dumps(columns, ensure_ascii=False, separators=(",", ":"), default=_plain).encode()
-        body = b"".join((_LENGTH.pack(len(header)), header, vectors, texts))
+        sizes = {name: None if each is None else len(each) for name, each in parts.items()}
+        header = json.dumps({"op": self.op, "n": len(self.ids), "dim": dim, **sizes}).encode()
+        body = b"".join((_LENGTH.pack(len(header)), header, *(each for each in parts.values() if each is not None)))
         if len(body) > LARGEST_BYTES:
             raise InvalidArgumentError(
                 f"a record of {len(body):,} bytes is longer than the {LARGEST_BYTES:,} that one may have: split it"
@@ -104,14 +112,45 @@ class LogEntry:
             (length,) = _LENGTH.unpack_from(body)
             at = _LENGTH.size + length
             header = json.loads(body[_LENGTH.size : at])
-            n, dim, vectors = header["n"], header["dim"], None
-            if dim is not None:
-                vectors = np.frombuffer(body, "<f4", n * dim, at).reshape(n, dim)
-                at += vectors.nbytes
-            ids, documents, metadatas, uris = json.loads(body[at:], object_hook=_restored)
-        except (ValueError, KeyError, struct.error) as error:
+            n, dim = int(header["n"]), header["dim"]
+            parts: dict[str, memoryview | None] = {}
+            for name in ("vectors", "ids", "documents", "uris", "metadatas"):
+                size = header[name]
+                parts[name] = None if size is None else memoryview(body)[at : at + size]
+                at += size or 0
+            if at != len(body):
+                raise ValueError(f"parts up to byte {at}")
+            found = parts["vectors"]
+            vectors = None if found is None else np.frombuffer(found, "<f4", n * dim if found else 0).reshape(n, dim)
+            ids, documents, uris = (_texts_from_bytes(parts[name], n) for name in ("ids", "documents", "uris"))
+            known = parts["metadatas"]
+            metadatas = None if known is None else json.loads(str(known, _UTF8, _SURROGATES), object_hook=_restored)
+            if header["op"] not in get_args(Operation) or ids is None or None in ids:
+                raise ValueError("no operation on ids")
+        except (ValueError, KeyError, TypeError, struct.error) as error:
             raise CorruptionError(f"a log entry of {len(body)} bytes is not of the known form: {error}") from error
-        return LogEntry(header["op"], ids, vectors, documents, metadatas, uris)
+        return LogEntry(header["op"], cast("list[str]", ids), vectors, documents, metadatas, uris)
+
+
+def _texts_to_bytes(texts: Sequence[str | None]) -> bytes:
+    """Return lengths in characters, and the characters: no text is encoded alone."""
+    lengths = np.fromiter((-1 if each is None else len(each) for each in texts), "<i4", len(texts))
+    return lengths.tobytes() + "".join([each for each in texts if each]).encode(_UTF8, _SURROGATES)
+
+
+def _texts_from_bytes(part: memoryview | None, n: int) -> list[str | None] | None:
+    if part is None:
+        return None
+    lengths = np.frombuffer(part[: 4 * n], "<i4")
+    text = str(part[4 * n :], _UTF8, _SURROGATES)
+    ends = np.cumsum(np.maximum(lengths, 0)).tolist()
+    if len(lengths) != n or (ends[-1] if n else 0) != len(text):
+        raise ValueError("texts of other lengths")
+    starts = [0, *ends][: len(ends)]
+    return [
+        None if length < 0 else text[start:end]
+        for length, start, end in zip(lengths.tolist(), starts, ends, strict=True)
+    ]
 
 
 def _size_of(metadata: dict[str, Any] | None) -> int:
@@ -126,6 +165,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, SparseVector):
         return value.to_dict()
     raise TypeError(f"metadata holds a {type(value).__name__}")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=_plain)
 
 
 def _restored(value: dict[str, Any]) -> Any:

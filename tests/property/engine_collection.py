@@ -14,11 +14,12 @@ import numpy as np
 from chroma_search.dsl import And, Search, SearchClauses
 from chroma_search.dsl.search import as_where
 from chroma_search.dsl.where_document import where_document_to_where
-from chroma_search.engine.collection import CollectionEngine
+from chroma_search.engine.collection import LOG, CollectionEngine
 from chroma_search.engine.requests import Found, RunOptions, Selection, WriteBatch
 from chroma_search.model.distance import Space
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_params import IndexKind
+from chroma_search.storage.log import SqliteLog
 
 EVERYTHING = frozenset({"documents", "metadatas", "embeddings", "uris"})
 EXACT = RunOptions(exact=True)
@@ -36,6 +37,8 @@ class EngineCollection:
         folder: Path | None = None,
     ) -> None:
         config = CollectionConfig(space, kind, params or {})
+        if folder is not None:
+            SqliteLog(folder / LOG).close()  # as the database does when it makes the collection
         self.engine = CollectionEngine("c", "t", "d", config, folder=folder)
 
     def add(self, **columns: Any) -> None:

@@ -69,7 +69,21 @@ class RowCodes:
         total = np.zeros(dim, np.float64)
         for block in row_blocks(n, dim):
             total += points_of(vectors[block], space).sum(axis=0, dtype=np.float64)
-        centre = (total / max(n, 1)).astype(np.float32)
+        return RowCodes._around((total / max(n, 1)).astype(np.float32), vectors, space)
+
+    def extended(self, vectors: Vectors, space: Space) -> RowCodes:
+        """Return these codes and those of the rows behind them: right around the same centre, as around any other."""
+        more = RowCodes._around(self.centre, vectors[len(self.values) :], space)
+        joined = [
+            frozen(np.concatenate([getattr(self, name), getattr(more, name)]))
+            for name in ("values", "scales", "offsets", "residuals")
+        ]
+        longest = max(self.longest, more.longest)
+        return RowCodes(joined[0], joined[1], joined[2], joined[3], self.centre, longest, self.centre_length)
+
+    @staticmethod
+    def _around(centre: Vectors, vectors: Vectors, space: Space) -> RowCodes:
+        n, dim = vectors.shape
         values, scales = np.empty((n, dim), np.int8), np.empty(n, np.float32)
         offsets, residuals, longest = np.zeros(n, np.float32), np.empty(n, np.float32), 0.0
         for block in row_blocks(n, dim):
@@ -146,9 +160,17 @@ def points_of(vectors: Vectors, space: Space) -> Vectors:
     return unit_vectors(vectors) if space == "cosine" else vectors
 
 
-def code_rows(vectors: Vectors, space: Space, links: NDArray[np.int32]) -> RowCodes:
-    """Return the codes of rows that are linked so, or `none` where codes would save nothing or mislead."""
+def code_rows(vectors: Vectors, space: Space, links: NDArray[np.int32], held: RowCodes | None = None) -> RowCodes:
+    """Return the codes of rows that are linked so, or `none` where codes would save nothing or mislead.
+
+    Args:
+        vectors: float32, shape (n, dim).
+        space: distance space.
+        links: int32, shape (n, width): neighbours of each row, -1 for none.
+        held: codes of the first rows, taken over when they are half of all or more.
+    """
     if vectors.shape[1] < LEAST_DIM or not len(vectors):
         return RowCodes.none()
-    codes = RowCodes.of(vectors, space)
+    is_most = held is not None and 2 * len(held.values) >= len(vectors)
+    codes = held.extended(vectors, space) if held is not None and is_most else RowCodes.of(vectors, space)
     return codes if codes.are_faithful(vectors, space, links) else RowCodes.none()

@@ -158,8 +158,13 @@ class HnswIndex:
             return None
         inserted = twins.distinct(len(vectors))
         graph = grown_graph(self._graph, vectors, self._space, self._parameters, inserted)
-        codes = code_rows(vectors, self._space, graph.links)
-        sketch = RowSketch.of(vectors, self._space, codes)
+        codes = code_rows(vectors, self._space, graph.links, self._codes)
+        is_same_centre = len(self._sketch.first) > 0 and codes.centre is self._codes.centre
+        sketch = (
+            self._sketch.extended(vectors, self._space, codes)
+            if is_same_centre
+            else RowSketch.of(vectors, self._space, codes)
+        )
         return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins, codes, sketch)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:

@@ -66,16 +66,33 @@ class RowSketch:
     @staticmethod
     def of(vectors: Vectors, space: Space, codes: RowCodes) -> RowSketch:
         """Sketch the rows that have these codes; none where it would save nothing."""
-        n, dim = vectors.shape
-        if dim < LEAST_DIM or not len(codes.values):
+        if vectors.shape[1] < LEAST_DIM or not len(codes.values):
             return RowSketch.none()
-        axes = principal_axes(vectors, space, codes)
+        return RowSketch._along(principal_axes(vectors, space, codes), vectors, space, codes, 0)
+
+    def extended(self, vectors: Vectors, space: Space, codes: RowCodes) -> RowSketch:
+        """Return these sketches and those of the rows behind them, along the same axes.
+
+        The codes must be those of these rows, extended: around another centre the sketches would be of other rows.
+        """
+        more = RowSketch._along(self.axes, vectors, space, codes, len(self.first))
+        joined = [
+            frozen(np.concatenate([getattr(self, name), getattr(more, name)]))
+            for name in ("first", "first_terms", "second", "second_terms")
+        ]
+        return RowSketch(joined[0], joined[1], joined[2], joined[3], self.axes, self.blur)
+
+    @staticmethod
+    def _along(axes: NDArray[np.float32], vectors: Vectors, space: Space, codes: RowCodes, begin: int) -> RowSketch:
+        """Sketch the rows from `begin` on."""
+        vectors, offsets = vectors[begin:], codes.offsets[begin:]
+        n, dim = vectors.shape
         wide = axes.astype(np.float64)
         skew = float(np.linalg.norm(wide.T @ wide - np.eye(N_AXES)))
         blur = error_factor(dim) * math.sqrt(N_AXES) + skew
         first, first_terms = np.empty((n, HALF), np.int8), np.empty((n, 4), np.float32)
         second, second_terms = np.empty((n, HALF), np.int8), np.empty((n, 2), np.float32)
-        first_terms[:, 0] = codes.offsets
+        first_terms[:, 0] = offsets
         for block in row_blocks(n, dim):
             centred = points_of(vectors[block], space) - codes.centre
             along = centred @ axes

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
+from xxhash import xxh3_64_intdigest
 
 from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, InternalError, StorageError
 from chroma_search.storage import array_file
@@ -135,7 +136,14 @@ def test_the_bytes_of_the_preamble_are_those_of_the_documented_format(tmp_path):
     assert json.loads(header) == {
         "facts": {},
         "arrays": [
-            {"name": "n", "dtype": "int16", "shape": [1], "offset": 0, "nbytes": 2, "crc32s": [zlib.crc32(b"\2\1")]}
+            {
+                "name": "n",
+                "dtype": "int16",
+                "shape": [1],
+                "offset": 0,
+                "nbytes": 2,
+                "sums": [xxh3_64_intdigest(b"\2\1") & 0xFFFFFFFF],
+            }
         ],
     }
     end = len(content) - n_header - 28
@@ -253,8 +261,8 @@ def _set(name, value):
         _set("dtype", "uint16"),
         _set("dtype", []),
         _set("name", "bits"),
-        _set("crc32s", ["0"]),
-        _set("crc32s", []),
+        _set("sums", ["0"]),
+        _set("sums", []),
         lambda header: header["arrays"][3].pop("name"),
         lambda header: header["arrays"].pop(),
         lambda header: header["arrays"].reverse(),
@@ -311,8 +319,8 @@ def test_an_array_is_checked_once_however_many_threads_ask_first(tmp_path, monke
     arrays = {"long": np.arange(300_000), "short": np.arange(3)}
     file = ArrayFile.open(written(tmp_path / "a", arrays))
     checks: list[int] = []
-    real = array_file._crc32s
-    monkeypatch.setattr(array_file, "_crc32s", lambda content: (checks.append(len(content)), real(content))[1])
+    real = array_file._sums
+    monkeypatch.setattr(array_file, "_sums", lambda content: (checks.append(len(content)), real(content))[1])
     start = threading.Barrier(8)
     found: list[np.ndarray] = []
 

@@ -147,6 +147,38 @@ def test_sketches_rule_out_rows_and_change_no_answer(space):
         assert with_sketch.tolist() == without.tolist()
 
 
+@pytest.mark.parametrize("space", SPACES)
+def test_codes_and_sketches_that_were_extended_rule_out_no_near_row(space):
+    rows, query = clustered(LEAST_SKETCHED, 900), clustered(LEAST_SKETCHED, 1, seed=6)[0]
+    rows[500:] += 3.0  # another centre than that of the first rows
+    held = RowCodes.of(rows[:500], space)
+    codes = held.extended(rows, space)
+    sketch = RowSketch.of(rows[:500], space, held).extended(rows, space, codes)
+    assert len(codes.values) == len(sketch.first) == 900
+    assert codes.centre is held.centre
+    point = unit_vectors(query[None])[0] if space == "cosine" else query
+    for near in (point, rows[700] if space != "cosine" else unit_vectors(rows[700:701])[0]):
+        reached = rows_in_reach(codes, sketch, near, space, 10, None)
+        distances = exact_distances(near, rows, space)
+        assert reached is not None
+        assert np.isin(np.flatnonzero(distances <= np.sort(distances)[9]), reached).all()
+
+
+def test_an_index_that_grows_by_less_than_itself_keeps_its_axes():
+    rows = clustered(LEAST_SKETCHED, 1_000)
+    index = HnswIndex.build(rows[:600], "l2", {})
+    grown = index.extended(rows)
+    assert grown is not None
+    assert np.array_equal(grown.to_arrays()["sketch_axes"], index.to_arrays()["sketch_axes"])
+    doubled = HnswIndex.build(rows[:400], "l2", {}).extended(rows)
+    assert doubled is not None
+    assert not np.array_equal(doubled.to_arrays()["code_centre"], index.to_arrays()["code_centre"])
+    for each in (grown, doubled):
+        (found,) = each.search(rows[:1], 5, None, CODED_SCAN)
+        exact = np.sort(exact_distances(rows[0], rows, "l2"))[:5]
+        assert np.allclose(np.sort(found.distances)[:5], exact)
+
+
 def test_stored_sketches_open_again():
     rows = clustered(LEAST_SKETCHED)
     index = HnswIndex.build(rows, "l2", {})
