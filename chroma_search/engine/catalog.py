@@ -8,7 +8,6 @@ them: a row that changed or is gone shows.
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
 import tempfile
 import uuid
@@ -21,7 +20,8 @@ from typing import Any
 
 from chroma_search.errors import CorruptionError
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.sqlite_file import Mode, SqliteFile
+from chroma_search.storage.sqlite_file import READING_ERRORS, Mode, SqliteFile
+from chroma_search.storage.write_ahead import copy_with_log, lenient_text
 
 DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
@@ -122,7 +122,8 @@ class Catalog:
             )
             head = self._file.execute("SELECT n_rows, total FROM head")
         sums = [row[-1] for row in (*names, *facts, *rows)]
-        if head != ([(len(sums), sum(sums))] if sums else []):
+        # in a damaged file a column may be of any type
+        if any(type(each) is not int for each in sums) or head != ([(len(sums), sum(sums))] if sums else []):
             raise self._damaged("it holds other rows than were written")
         for row in (*names, *facts):
             if _checksum(*row[:-1]) != row[-1]:
@@ -213,36 +214,67 @@ class Catalog:
         )
 
 
-def sound_rows(path: Path) -> tuple[set[str], list[DatabaseInfo], list[CollectionInfo]]:
-    """Return the rows of a damaged catalog that are what was written: tenants, databases, collections; for `repair`."""
-    tenants: set[str] = set()
-    databases: list[DatabaseInfo] = []
-    collections: list[CollectionInfo] = []
-    for name, checksum in _readable_rows(path, "SELECT name, checksum FROM tenants"):
-        if _checksum(name) == checksum:
-            tenants.add(name)
-    for *values, checksum in _readable_rows(path, "SELECT id, name, tenant, checksum FROM databases"):
-        if _checksum(*values) == checksum:
-            databases.append(DatabaseInfo(uuid.UUID(values[0]), values[1], values[2]))
-    columns = "id, name, tenant, database, facts, checksum"
-    for *values, checksum in _readable_rows(path, f"SELECT {columns} FROM collections ORDER BY position"):
-        if _checksum(*values) == checksum:
-            known = json.loads(values[4])
-            place = uuid.UUID(values[0]), values[1], values[2], values[3]
-            collections.append(CollectionInfo(*place, known["config"], known["metadata"], known["schema"]))
-    return tenants, databases, collections
+@dataclass(frozen=True, slots=True)
+class SoundRows:
+    """What is left of a damaged catalog.
+
+    Attributes:
+        tenants, databases, collections: those that are what was written.
+        n_lost: rows that are not; None when that cannot be told.
+    """
+
+    tenants: set[str]
+    databases: list[DatabaseInfo]
+    collections: list[CollectionInfo]
+    n_lost: int | None
 
 
-def _readable_rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query up to where the file cannot be read; it is read from a copy, and not changed."""
-    rows: list[tuple[Any, ...]] = []
+def sound_rows(path: Path) -> SoundRows:
+    """Return the rows of a damaged catalog that are what was written, for `repair`.
+
+    It is read from a copy, with all that its write-ahead file has for it, and not changed.
+    """
     with tempfile.TemporaryDirectory(prefix="chroma_search_") as folder:
-        for each in (path, path.with_name(f"{path.name}-wal")):
-            if each.exists():
-                shutil.copyfile(each, Path(folder) / each.name)
-        with closing(sqlite3.connect(Path(folder) / path.name)) as connection, suppress(sqlite3.DatabaseError):
-            for row in connection.execute(statement):
-                rows.append(row)
+        copy = Path(folder) / path.name
+        copy_with_log(path, copy)
+        with closing(sqlite3.connect(copy)) as connection:
+            connection.text_factory = lenient_text
+            tenants = {name for (name,) in _sound(connection, "tenants", "name")}
+            databases = [
+                DatabaseInfo(uuid.UUID(id_), name, tenant)
+                for id_, name, tenant in _sound(connection, "databases", "id, name, tenant")
+            ]
+            collections: list[CollectionInfo] = []
+            for id_, name, tenant, database, facts in _sound(
+                connection, "collections", "id, name, tenant, database, facts"
+            ):
+                known = json.loads(facts)
+                parts = known["config"], known["metadata"], known["schema"]
+                collections.append(CollectionInfo(uuid.UUID(id_), name, tenant, database, *parts))
+            head = _readable_rows(connection, "SELECT n_rows, total FROM head")
+    n_found = len(tenants) + len(databases) + len(collections)
+    n_rows = head[0][0] if len(head) == 1 and type(head[0][0]) is int else None
+    is_known = n_rows is not None and n_found <= n_rows < n_found + 10**6
+    return SoundRows(tenants, databases, collections, n_rows - n_found if is_known and n_rows is not None else None)
+
+
+def _sound(connection: sqlite3.Connection, table: str, columns: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a table that are what their checksums say, in their order."""
+    found: dict[int, tuple[Any, ...]] = {}
+    for order in ("ASC", "DESC"):  # reading ends where the file is damaged: so from both ends
+        statement = f"SELECT rowid, {columns}, checksum FROM {table} NOT INDEXED ORDER BY rowid {order}"
+        for row, *values, checksum in _readable_rows(connection, statement):
+            if _checksum(*values) == checksum:
+                found[row] = tuple(values)
+    return [found[row] for row in sorted(found)]
+
+
+def _readable_rows(connection: sqlite3.Connection, statement: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query up to where the file cannot be read."""
+    rows: list[tuple[Any, ...]] = []
+    with suppress(*READING_ERRORS):
+        for row in connection.execute(statement):
+            rows.append(row)
     return rows
 
 

@@ -373,9 +373,11 @@ class Database:
                     name=str(self._folder),
                 )
             return Catalog(path, "read")
+        self._files.make_folder(self._folder)
         self._files.make_folder(collections)
-        # A new catalog where there are collections would make them look deleted.
-        is_new = not path.exists() and not any(collections.iterdir())
+        # A new catalog where there are collections would make them look deleted. Where there are none, it may also be
+        # that whoever made the catalog was killed before its tables were there.
+        is_new = not any(collections.iterdir())
         return Catalog(path, "create" if is_new else "open")
 
     def _begin(self) -> None:

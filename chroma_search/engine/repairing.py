@@ -10,12 +10,13 @@ Nobody else may have the folder open meanwhile. Memory: the records of one colle
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -28,25 +29,29 @@ from chroma_search.engine.catalog import (
     Catalog,
     CollectionInfo,
     DatabaseInfo,
+    SoundRows,
     sound_rows,
 )
-from chroma_search.engine.collection import LOG, SEGMENTS
-from chroma_search.engine.collection_card import read_card, write_card
+from chroma_search.engine.collection import LOG, SEGMENTS, CollectionEngine
+from chroma_search.engine.collection_card import CARD, read_card, write_card
 from chroma_search.engine.database import CATALOG, COLLECTIONS, DAMAGED
-from chroma_search.engine.verifying import Progress, verify, verify_collection
+from chroma_search.engine.verifying import Progress, holds_records, verify, verify_collection
 from chroma_search.engine.writing import RecordStore
 from chroma_search.errors import ChromaSearchError, CorruptionError, FormatVersionError, StorageError
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
-from chroma_search.storage.log import Manifest, SegmentEntry, SqliteLog
+from chroma_search.storage.log import Manifest, SqliteLog
 from chroma_search.storage.log_salvage import SalvagedLog, salvage_log
-from chroma_search.storage.salvage import LOST_OFFSET, Salvaged, salvage_segment
+from chroma_search.storage.rows import Rows
+from chroma_search.storage.salvage import LOST_OFFSET, salvage_segment
 from chroma_search.storage.segment import IndexSpec, Segment
-from chroma_search.storage.segment_folder import SUFFIX, SegmentFolder
+from chroma_search.storage.segment_folder import LOCK, SUFFIX, SegmentFolder
 from chroma_search.storage.snapshot import SegmentState
 
 REPAIRING = "repairing"
+NOTE = ".note"
+"""What the name of a file ends in that says what was built, and what is to be reported of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,85 +120,122 @@ def repair(path: str | PathLike[str], *, progress: Progress | None = None) -> Re
         progress: called after each collection with the number done and the number there are.
 
     Returns:
-        what was built anew, and what was lost.
+        what was built anew, and what was lost; also by an earlier repair of the folder that was cut short.
 
     Raises:
         NotFoundError: there are no data in it.
         StorageError: it cannot be read or written, or the disk is full; nothing is lost then.
     """
     folder = Path(path).expanduser().resolve()
-    report = verify(folder)
+    is_clean = verify(folder).is_clean
     run = _Repair(folder, DiskFiles())
-    run.finish_earlier()
-    notes = run.mend_catalog()
-    if report.is_clean and not notes and not run.is_begun:
+    if is_clean and not (folder / REPAIRING).exists():
         return RepairReport(str(folder), (), (), None)
-    repaired = tuple(run.mend_collections(progress))
-    return RepairReport(str(folder), repaired, tuple(notes), str(folder / DAMAGED) if run.has_moved else None)
+    try:
+        run.finish_earlier()
+        run.mend_catalog()
+        run.mend_collections(progress)
+    except OSError as error:
+        raise StorageError(f"cannot repair {folder}: {error.strerror or error}") from error
+    shutil.rmtree(folder / REPAIRING, ignore_errors=True)
+    return RepairReport(str(folder), tuple(run.collections), tuple(run.notes), run.damaged)
 
 
 @dataclass
 class _Repair:
+    """One run. What was done is also noted in files, so that a run that was cut short is reported by the next one."""
+
     folder: Path
     files: Files
-    is_begun: bool = field(default=False)
-    has_moved: bool = field(default=False)
+    collections: list[RepairedCollection] = field(default_factory=list[RepairedCollection])
+    notes: list[str] = field(default_factory=list[str])
+
+    @property
+    def damaged(self) -> str | None:
+        """Where the damaged files are, if there are any."""
+        aside = self.folder / DAMAGED
+        return str(aside) if (self.collections or self.notes) and aside.exists() else None
 
     def finish_earlier(self) -> None:
         """Take up where an earlier repair was cut short: between its two renames, or before the first."""
-        for built in sorted((self.folder / REPAIRING).glob("*")):
-            self.is_begun = True
-            place = self.folder / COLLECTIONS / built.name
-            if built.is_dir() and not place.exists() and not verify_collection(built).errors:
+        making = self.folder / REPAIRING
+        for note in sorted(making.glob(f"*{NOTE}")):
+            built = note.with_suffix("")
+            place = self.folder / (CATALOG if built.name == CATALOG else f"{COLLECTIONS}/{built.name}")
+            if built.exists() and place.exists():  # it is made once more
+                note.unlink()
+            elif built.exists():  # and complete, for the note was written after it
+                self._put_aside_with_log(place)
                 self._rename(built, place)
-            if built.name == CATALOG and not (self.folder / CATALOG).exists():
-                with suppress(StorageError), closing(Catalog(built, "open")) as catalog:
-                    catalog.state()
-                    self._rename(built, self.folder / CATALOG)
-        shutil.rmtree(self.folder / REPAIRING, ignore_errors=True)
+            if note.exists():
+                self._take_note(note)
+        for left in making.glob("*"):
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.suffix != NOTE:
+                left.unlink()
+
+    def _note(self, built: Path, facts: dict[str, Any]) -> Path:
+        """Note, durably, that what was built is complete and waits for its place, and what is to be reported of it."""
+        note = built.with_name(built.name + NOTE)
+        self.files.write_file(note, [json.dumps(facts).encode()])
+        return note
+
+    def _take_note(self, note: Path) -> None:
+        known = json.loads(note.read_bytes())
+        self.notes += known.get("notes", [])
+        if "name" in known:
+            known["losses"] = tuple(known["losses"])
+            self.collections.append(RepairedCollection(**known))
 
     # --- the catalog --------------------------------------------------------------------------------------------------
 
-    def mend_catalog(self) -> list[str]:
-        """Build the catalog anew where it is damaged; return what was done."""
+    def mend_catalog(self) -> None:
+        """Build the catalog anew where it is damaged, or does not know a collection that is there."""
         path = self.folder / CATALOG
-        tenants, databases, collections = sound_rows(path)
+        left = sound_rows(path)
+        unknown: list[CollectionInfo] = []
         try:
-            with closing(Catalog(path, "open")) as catalog:
+            with closing(Catalog(path, "read")) as catalog:
                 catalog.check_pages()
                 catalog.state()
-            return []
+            known = {info.id for info in left.collections}
+            unknown = [info for place, info in self._cards() if info.id not in known and holds_records(place)]
+            if not unknown:
+                return
+            notes = list[str]()
         except FormatVersionError:
-            if not collections:  # else only the number of the version is damaged
+            if not left.collections:  # else only the number of the version is damaged
                 raise
+            notes = [_lost_rows(left)]
         except CorruptionError:
-            pass
-        notes = ["it was damaged, and was made again"]
-        known = {info.id for info in collections}
-        for info in self._cards():
-            if info.id not in known:
-                collections.append(info)
-                notes.append(f"collection {info.name!r} was found by the card in its folder")
-        collections = _with_names_of_their_own(collections, notes)
-        new = self.folder / REPAIRING / CATALOG
-        self.files.make_folder(new.parent)
-        with closing(Catalog(new)) as catalog, catalog.writing():
+            notes = [_lost_rows(left)]
+            unknown = [info for _, info in self._cards() if info.id not in {each.id for each in left.collections}]
+        notes += [f"collection {info.name!r} was found by the card in its folder" for info in unknown]
+        collections = _with_names_of_their_own([*left.collections, *unknown], notes)
+        built = self.folder / REPAIRING / CATALOG
+        self.files.make_folder(built.parent)
+        with closing(Catalog(built)) as catalog, catalog.writing():
             catalog.clear()
-            self._fill(catalog, tenants, databases, collections)
-        for suffix in ("", "-wal", "-shm"):
-            old = path.with_name(path.name + suffix)
-            if old.exists():
-                self._put_aside(old)
-        reach("repair.between")
-        self._rename(new, path)
-        return notes
+            self._fill(catalog, left.tenants, left.databases, collections)
+        self._swap(built, path, {"notes": notes})
 
-    def _cards(self) -> Iterator[CollectionInfo]:
+    def _swap(self, built: Path, place: Path, facts: dict[str, Any]) -> None:
+        """Let what was built take its place; what is there is put aside."""
+        note = self._note(built, facts)
+        reach("repair.before_swap")
+        self._put_aside_with_log(place)
+        reach("repair.between")
+        self._rename(built, place)
+        reach("repair.after_swap")
+        self._take_note(note)
+
+    def _cards(self) -> Iterator[tuple[Path, CollectionInfo]]:
         for place in sorted((self.folder / COLLECTIONS).glob("*")):
             with suppress(StorageError):
                 info = read_card(place)
                 if str(info.id) == place.name and not salvage_log(place / LOG).is_dropped:
-                    yield info
+                    yield place, info
 
     @staticmethod
     def _fill(
@@ -213,43 +255,48 @@ class _Repair:
 
     # --- the collections ----------------------------------------------------------------------------------------------
 
-    def mend_collections(self, progress: Progress | None) -> Iterator[RepairedCollection]:
-        """Build every damaged collection anew."""
+    def mend_collections(self, progress: Progress | None) -> None:
+        """Mend every damaged collection."""
         with closing(Catalog(self.folder / CATALOG, "open")) as catalog:
             collections = catalog.state().collections
         for at, info in enumerate(collections):
             place = self.folder / COLLECTIONS / str(info.id)
-            if not place.exists() or verify_collection(place).errors:
-                yield self._mended(info, place)
+            damaged = {Path(path) for path, _ in verify_collection(place).errors} if place.exists() else {place}
+            if damaged - {place / CARD, place / SEGMENTS / LOCK}:
+                self._rebuild(info, place)
+            elif damaged:
+                self._replace_small(info, place, damaged)
             if progress is not None:
                 progress(at + 1, len(collections))
 
-    def _mended(self, info: CollectionInfo, place: Path) -> RepairedCollection:
+    def _replace_small(self, info: CollectionInfo, place: Path, damaged: set[Path]) -> None:
+        """Make the card, or the lock of the flushes, again; neither holds anything of its own."""
+        for path in damaged:
+            self._put_aside_with_log(path)
+        if place / CARD in damaged:
+            write_card(self.files, place, info)
+        with closing(_engine_of(info, place)) as engine:
+            self.collections.append(RepairedCollection(info.name, str(info.id), engine.count(), ()))
+
+    def _rebuild(self, info: CollectionInfo, place: Path) -> None:
+        """Build a collection anew from what is left of its records and writes."""
         log = salvage_log(place / LOG)
         losses = list(log.losses) if place.exists() else ["everything: its folder was missing"]
-        config = CollectionConfig.from_stored(info.config)
-        spec = IndexSpec(config.space, config.index_kind, config.index_params)
-        store = RecordStore(spec, seals=False)
+        store = RecordStore(_spec_of(info), seals=False)
         _load(store, log, place / SEGMENTS, losses)
         for seq, entry in sorted(log.entries.items()):
             try:
                 store.check(entry)
                 store.apply(entry)
             except (ChromaSearchError, ValueError, TypeError, IndexError):
-                losses.append(f"{LOG}: write {seq}, which does not fit the others")
+                losses.append(f"{LOG}: 1 write (number {seq}), which does not fit the others")
         store.compact()
         built = self.folder / REPAIRING / place.name
         self._build(built, info, store, log.last_seq)
-        reach("repair.before_swap")
-        if place.exists():
-            self._put_aside(place)
-        reach("repair.between")
-        self._rename(built, place)
-        reach("repair.after_swap")
-        return RepairedCollection(info.name, str(info.id), store.snapshot.n_live, tuple(losses))
+        facts = RepairedCollection(info.name, str(info.id), store.snapshot.n_live, tuple(losses))
+        self._swap(built, place, asdict(facts))
 
     def _build(self, built: Path, info: CollectionInfo, store: RecordStore, last_seq: int) -> None:
-        shutil.rmtree(built, ignore_errors=True)
         self.files.make_folder(built / SEGMENTS)
         write_card(self.files, built, info)
         segments = SegmentFolder(built / SEGMENTS, self.files)
@@ -259,9 +306,14 @@ class _Repair:
             log.begin(manifest)
         self.files.sync_folder(built)
 
+    def _put_aside_with_log(self, path: Path) -> None:
+        """Put a file or a folder aside; of a database also what stands beside it, which must not meet the new one."""
+        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if each.exists():
+                self._put_aside(each)
+
     def _put_aside(self, path: Path) -> None:
         """Move damaged files to where they are in nobody's way."""
-        self.has_moved = True
         self.files.make_folder(self.folder / DAMAGED)
         for number in range(10_000):
             target = self.folder / DAMAGED / (path.name if not number else f"{path.name}.{number}")
@@ -278,42 +330,54 @@ class _Repair:
             self.files.sync_folder(each)
 
 
+def _spec_of(info: CollectionInfo) -> IndexSpec:
+    config = CollectionConfig.from_stored(info.config)
+    return IndexSpec(config.space, config.index_kind, config.index_params)
+
+
+def _engine_of(info: CollectionInfo, place: Path) -> CollectionEngine:
+    config = CollectionConfig.from_stored(info.config)
+    return CollectionEngine(info.name, info.tenant, info.database, config, id=info.id, folder=place, reads_only=True)
+
+
+def _lost_rows(left: SoundRows) -> str:
+    if left.n_lost is None:
+        return "it was damaged, and was made again; whether tenants or databases are missing cannot be told"
+    lost = f"{left.n_lost} of its rows are lost" if left.n_lost else "none of its rows is lost"
+    return f"it was damaged, and was made again; {lost}"
+
+
 def _load(store: RecordStore, log: SalvagedLog, folder: Path, losses: list[str]) -> None:
     """Put what is left of the segments into the store."""
-    entries = {entry.name: entry for entry in log.segments}
-    names = [entry.name for entry in log.segments]
-    if log.manifest is None or not names:
+    named = {entry.name: entry for entry in log.segments}
+    names = list(named)
+    if log.n_unnamed != 0:
+        # Files that the manifest does not name may be older than those it names: they come first, and lose.
         found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime_ns)
-        names += [each.name for each in found if each.name not in entries and log.manifest is None]
-    parts: list[tuple[Salvaged, SegmentEntry | None]] = []
+        names = [*(each.name for each in found if each.name not in named), *names]
+    parts: list[Rows] = []
     for name in names:
+        entry = named.get(name)
         try:
-            left = salvage_segment(folder / name)
+            left = salvage_segment(folder / name, None if entry is None else entry.dead)
         except StorageError as error:
-            n_rows = entries[name].n_rows if name in entries else "unknown"
-            losses.append(f"{name}: all its records ({n_rows}): {error}")
+            losses.append(f"{name}: all its records ({'unknown' if entry is None else entry.n_live}): {error}")
             continue
         losses += left.losses
         if len(left.at):
-            parts.append((left, entries.get(name)))
-    dimension = parts[-1][0].rows.vectors.shape[1] if parts else None
-    known = [] if log.manifest is None else [log.manifest.next_offset]
-    next_offset = max([1, *known, *(int(left.rows.offset_ids.max()) + 1 for left, _ in parts)])
+            parts.append(left.rows)
+    manifest = log.manifest or Manifest()
+    dimension = parts[-1].vectors.shape[1] if parts else manifest.dimension
+    next_offset = max([1, manifest.next_offset, *(int(rows.offset_ids.max()) + 1 for rows in parts)])
     states: list[SegmentState] = []
-    for at, (left, entry) in enumerate(parts):
-        rows = left.rows
+    for at, rows in enumerate(parts):
         if rows.vectors.shape[1] != dimension:
             losses.append(f"{len(rows)} records of dimension {rows.vectors.shape[1]}, the others have {dimension}")
             continue
         fresh = np.flatnonzero(rows.offset_ids == LOST_OFFSET)
         rows.offset_ids[fresh] = np.arange(next_offset, next_offset + len(fresh))
         next_offset += len(fresh)
-        live = np.ones(len(rows), np.bool_)
-        if entry is not None and entry.dead is not None and entry.n_rows == left.n_rows:
-            dead = np.unpackbits(np.frombuffer(entry.dead, np.uint8), count=entry.n_rows).astype(np.bool_)
-            live = ~dead[left.at]
-        segment = Segment(f"left-{at}", rows, store.spec, None)
-        states.append(SegmentState(segment, live, int(np.count_nonzero(live))))
+        states.append(SegmentState.of(Segment(f"left-{at}", rows, store.spec, None)))
     store.load(_without_twins(states), dimension, next_offset)
 
 
@@ -322,8 +386,7 @@ def _without_twins(states: list[SegmentState]) -> list[SegmentState]:
     seen: set[str] = set()
     kept: list[SegmentState] = []
     for state in reversed(states):
-        assert state.live is not None
-        live = state.live.copy()
+        live = np.ones(state.segment.n_rows, np.bool_)
         ids: list[str] = list(state.segment.rows.ids)
         for row in np.flatnonzero(live)[::-1].tolist():
             live[row] = ids[row] not in seen

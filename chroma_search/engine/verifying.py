@@ -5,7 +5,8 @@ Other processes may write meanwhile: each file is looked at as it is at one mome
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
@@ -19,12 +20,16 @@ from chroma_search.engine.database import CATALOG, COLLECTIONS
 from chroma_search.errors import CorruptionError, FormatVersionError, NotFoundError, StorageError
 from chroma_search.storage.log import Manifest, SqliteLog
 from chroma_search.storage.segment_file import SegmentFile
+from chroma_search.storage.segment_folder import LOCK, SUFFIX
+from chroma_search.storage.sqlite_file import SqliteFile
 
 Progress = Callable[[int, int], None]
 """Called with the collections done and all of them."""
 
 ATTEMPTS = 5
 """Times that a manifest is read again when a segment it names was replaced meanwhile."""
+BETWEEN_S = 0.05
+"""How long to wait before looking again for a collection that may be being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,45 +109,76 @@ def verify(path: str | PathLike[str], *, progress: Progress | None = None) -> Ve
     findings, known = _catalog_findings(folder)
     places = [each for each in sorted((folder / COLLECTIONS).glob("*")) if known is None or each.name in known]
     findings += [_gone(each) for each in sorted(known or ()) if not (folder / COLLECTIONS / each).exists()]
+    findings += [] if known is None else _unknown_collections(folder)
     n_segments = n_entries = 0
     for at, place in enumerate(places):
         seen = verify_collection(place)
-        findings += [_from(folder, each) for each in seen.errors]
+        findings += [_finding(folder, path, error) for path, error in seen.errors]
         n_segments, n_entries = n_segments + seen.n_segments, n_entries + seen.n_entries
         if progress is not None:
             progress(at + 1, len(places))
-    n_bytes = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    n_bytes = sum(_size(each) for each in folder.rglob("*") if not each.name.endswith("-shm"))
     return VerifyReport(str(folder), len(places), n_segments, n_entries, n_bytes, tuple(findings))
 
 
 @dataclass(frozen=True, slots=True)
 class CollectionSeen:
-    """What was seen of one collection's folder."""
+    """What was seen of one collection's folder.
+
+    Attributes:
+        n_segments, n_entries: what was read.
+        errors: each with the file that it is about.
+    """
 
     n_segments: int
     n_entries: int
-    errors: tuple[StorageError, ...]
+    errors: tuple[tuple[Path, StorageError], ...]
 
 
 def verify_collection(folder: Path) -> CollectionSeen:
     """Check every byte of one collection."""
-    errors: list[StorageError] = []
-    try:
-        read_card(folder)
-    except StorageError as error:
-        errors.append(_as_damage(error, folder / CARD))
+    small = [*_card_errors(folder), *_lock_errors(folder / SEGMENTS / LOCK)]
     for attempt in range(ATTEMPTS):
         try:
             manifest, n_entries = _log_state(folder / LOG)
         except NotFoundError:  # it was deleted just now
             return CollectionSeen(0, 0, ())
         except StorageError as error:
-            return CollectionSeen(0, 0, (*errors, error))
-        found, is_gone = _segment_errors(folder / SEGMENTS, manifest)
+            names = sorted(each.name for each in (folder / SEGMENTS).glob(f"*{SUFFIX}"))
+            errors, _ = _segment_errors(folder / SEGMENTS, dict.fromkeys(names))
+            return CollectionSeen(len(names), 0, (*small, (folder / LOG, error), *errors))
+        errors, is_gone = _segment_errors(folder / SEGMENTS, {each.name: each.n_rows for each in manifest.segments})
         if not is_gone or attempt == ATTEMPTS - 1:
-            errors += found
-            return CollectionSeen(len(manifest.segments), n_entries, tuple(errors))
+            return CollectionSeen(len(manifest.segments), n_entries, (*small, *errors))
     raise AssertionError("the last attempt has returned")
+
+
+def holds_records(folder: Path) -> bool:
+    """Tell whether a collection's folder is sound, not that of a deleted collection, and was written to."""
+    try:
+        manifest, n_entries = _log_state(folder / LOG)
+        return bool(n_entries or manifest.segments)
+    except (StorageError, NotFoundError):
+        return False
+
+
+def _card_errors(folder: Path) -> Iterator[tuple[Path, StorageError]]:
+    path = folder / CARD
+    try:
+        if str(read_card(folder).id) != folder.name:
+            yield path, CorruptionError(f"{path} is of another collection", path=str(path), expected="its own id")
+    except StorageError as error:
+        yield path, error
+
+
+def _lock_errors(path: Path) -> Iterator[tuple[Path, StorageError]]:
+    """It holds nothing, but where SQLite cannot read it no flush can take the lock."""
+    try:
+        if path.exists():
+            with closing(SqliteFile(path, (), mode="read")) as lock:
+                lock.check_pages()
+    except StorageError as error:
+        yield path, error
 
 
 def _log_state(path: Path) -> tuple[Manifest, int]:
@@ -152,23 +188,21 @@ def _log_state(path: Path) -> tuple[Manifest, int]:
         return news.manifest or Manifest(), len(news.entries)
 
 
-def _segment_errors(folder: Path, manifest: Manifest) -> tuple[list[StorageError], bool]:
-    """Return what is wrong with the segments, and whether one is missing."""
-    errors: list[StorageError] = []
+def _segment_errors(folder: Path, expected: Mapping[str, int | None]) -> tuple[list[tuple[Path, StorageError]], bool]:
+    """Return what is wrong with segments, named with the rows they should have, and whether one is missing."""
+    errors: list[tuple[Path, StorageError]] = []
     is_gone = False
-    for entry in manifest.segments:
-        path = folder / entry.name
+    for name, n_rows in expected.items():
+        path = folder / name
         try:
-            file = SegmentFile.open(path)
-            errors += list(file.damage())
-            if file.n_rows != entry.n_rows:
-                raise CorruptionError(
-                    f"{path} holds {file.n_rows} rows, the manifest says {entry.n_rows}", path=str(path)
-                )
-            file.close()
-        except StorageError as error:
+            with closing(SegmentFile.open(path)) as file:
+                errors += [(path, error) for error in file.damage()]
+                if n_rows not in (None, file.n_rows):
+                    wanted = f"{n_rows} rows as in the manifest, not {file.n_rows}"
+                    errors.append((path, CorruptionError(f"{path}: {wanted}", path=str(path), expected=wanted)))
+        except (StorageError, FormatVersionError) as error:
             is_gone |= not path.exists()
-            errors.append(_as_damage(error, path))
+            errors.append((path, error))
     return errors, is_gone
 
 
@@ -179,22 +213,49 @@ def _catalog_findings(folder: Path) -> tuple[list[Finding], set[str] | None]:
             catalog.check_pages()
             return [], {str(info.id) for info in catalog.state().collections}
     except StorageError as error:
-        return [_from(folder, _as_damage(error, folder / CATALOG))], None
+        return [_finding(folder, folder / CATALOG, error)], None
+
+
+def _unknown_collections(folder: Path) -> list[Finding]:
+    """Return collections with records that the catalog does not know: it is older than they are.
+
+    One that is being made or deleted just now looks so for a moment, thus it is looked for several times.
+    """
+    unknown: list[Path] = []
+    for attempt in range(ATTEMPTS):
+        time.sleep(BETWEEN_S if attempt else 0)
+        _, known = _catalog_findings(folder)
+        unknown = [each for each in sorted((folder / COLLECTIONS).glob("*")) if each.name not in (known or ())]
+        unknown = [each for each in unknown if not list(_card_errors(each)) and holds_records(each)]
+        if known is None or not unknown:
+            return []
+    what = "the catalog does not know this collection: it is an older one, or a process was killed while deleting it"
+    return [Finding(f"{COLLECTIONS}/{each.name}", None, what) for each in unknown]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:  # another process has removed it just now
+        return 0
 
 
 def _gone(id_: str) -> Finding:
     return Finding(f"{COLLECTIONS}/{id_}", None, "the folder of a collection is missing")
 
 
-def _as_damage(error: StorageError, path: Path) -> StorageError:
-    if isinstance(error, (CorruptionError, FormatVersionError)):
-        return error
-    return CorruptionError(str(error), path=str(path))
-
-
-def _from(folder: Path, error: StorageError) -> Finding:
+def _finding(folder: Path, path: Path, error: StorageError) -> Finding:
+    """Return an error as a finding; it names the file itself when that is another one, such as a write-ahead file."""
     if not isinstance(error, CorruptionError) or not error.path:
-        return Finding("", None, str(error))
+        return Finding(_name(folder, path), None, str(error))
     path = Path(error.path)
-    name = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
-    return Finding(name, error.offset, f"expected {error.expected}" if error.expected else str(error))
+    has_offset = path.suffix not in (".sqlite", ".json")  # of these it is not known where
+    return Finding(_name(folder, path), error.offset if has_offset else None, _what(error))
+
+
+def _what(error: CorruptionError) -> str:
+    return f"expected {error.expected}" if error.expected else str(error)
+
+
+def _name(folder: Path, path: Path) -> str:
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)

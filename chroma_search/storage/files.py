@@ -217,6 +217,8 @@ class DiskFiles:
             except FileExistsError:
                 if not path.is_dir():  # else another process was faster
                     raise
+        # Also when it was there: whoever made it may have been killed before this.
+        with suppress(PermissionError):  # who may not open the folder above has not made this one
             self.fsync_folder(path.parent)
 
 

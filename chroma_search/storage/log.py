@@ -39,6 +39,9 @@ _SCHEMA = (
 )
 
 
+_SEGMENT_TYPES = ((str, int, bytes), (str, int, type(None)))
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentEntry:
     """A segment as the manifest names it.
@@ -53,9 +56,19 @@ class SegmentEntry:
     n_rows: int
     dead: bytes | None
 
+    @property
+    def n_live(self) -> int:
+        """Rows that are no tombstones."""
+        return self.n_rows - bin(int.from_bytes(self.dead or b"", "big")).count("1")
+
     def checksum(self) -> int:
         """Return the checksum of the row in the manifest."""
         return zlib.crc32(self.dead or b"", zlib.crc32(f"{self.name} {self.n_rows} {self.dead is None}".encode()))
+
+    def is_as_written(self, checksum: object) -> bool:
+        """Tell whether the row is what its checksum says; in a damaged file its columns may be of any type."""
+        types = type(self.name), type(self.n_rows), type(self.dead)
+        return types in _SEGMENT_TYPES and self.checksum() == checksum
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +312,8 @@ class SqliteLog:
         entries: list[LogEntry] = []
         rows = self._file.execute("SELECT seq, chain, body FROM entries WHERE seq > ? ORDER BY seq", (self._seq,))
         for seq, chain, body in rows:
-            if seq != self._seq + 1 or chain != chained(self._chain, seq, body):
+            is_next = seq == self._seq + 1 and isinstance(body, bytes)  # a damaged column may be of any type
+            if not is_next or chain != chained(self._chain, seq, body):
                 raise self._damaged(f"entry {seq} of {self._path} does not follow entry {self._seq}", seq)
             self._n_bytes += len(body)
             entries.append(LogEntry.from_bytes(body))
@@ -325,15 +339,14 @@ class SqliteLog:
         )
         if not rows:
             return None if self._version == 0 else Manifest()
-        (row,) = rows
-        version, base_seq, base_chain, next_offset, dimension, checksum = row
-        if version == self._version:
+        version, base_seq, base_chain, next_offset, dimension, checksum = rows[0]
+        if version == self._version and len(rows) == 1:
             return None
         segments = self._file.execute("SELECT name, n_rows, dead, checksum FROM segments ORDER BY position")
         entries = tuple(SegmentEntry(name, n_rows, dead) for name, n_rows, dead, _ in segments)
         found = Manifest(version, base_seq, base_chain, next_offset, dimension, entries)
-        sums = [each.checksum() for each in found.segments]
-        if found.checksum() != checksum or sums != [row[3] for row in segments]:
+        is_sound = len(rows) == 1 and found.checksum() == checksum
+        if not is_sound or any(not entry.is_as_written(row[3]) for entry, row in zip(entries, segments, strict=True)):
             raise CorruptionError(
                 f"the manifest in {self._path} is damaged", path=str(self._path), expected="rows as their checksums say"
             )

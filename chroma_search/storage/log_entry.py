@@ -5,7 +5,7 @@ the first gives the same records, the same offset ids and the same order in ever
 
 Form: 4 bytes length of the header; the header as JSON: operation, number of ids, dimension, and the bytes of each part
 behind it, null for one that is not there. The parts: vectors as float32; ids, documents and uris each as int32 lengths
-in characters (-1 for None) and one UTF-8 text; metadatas as a JSON array. Numbers keep their type in JSON (1 and 1.0 and
+in characters (-1 for None) and one UTF-8 text; metadatas as a JSON array. Numbers keep their type in JSON (1, 1.0 and
 true differ; NaN and Infinity are written as Python writes them), a sparse vector is its own JSON form.
 """
 

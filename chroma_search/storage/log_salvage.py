@@ -1,23 +1,28 @@
 """Salvage of a log: the entries and the manifest of a damaged log file that are still what was written.
 
 Each entry is checked by the checksum chained to the one before, as that one stands in the file: so a damaged entry is
-left out and those behind it are kept. The file is read from a copy, and never written.
+left out and those behind it are kept. One whose predecessor's checksum is gone as well cannot be checked, and is left
+out too. The file is read from a copy, and never written; what cannot be read of it is not taken for empty.
 """
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from chroma_search.errors import CorruptionError
 from chroma_search.storage.log import DROPPED, Manifest, SegmentEntry, chained
 from chroma_search.storage.log_entry import LogEntry
+from chroma_search.storage.sqlite_file import READING_ERRORS
+from chroma_search.storage.write_ahead import copy_with_log, lenient_text
+
+MOST_LOST = 10**6
+"""A gap between two numbers of entries that is wider than this is itself damage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +30,9 @@ class SalvagedLog:
     """What is left of a log.
 
     Attributes:
-        manifest: as it was written; None where it is damaged.
+        manifest: as it was written, but with those segments alone whose row is; None where it is damaged.
         segments: those of its segments whose row is as it was written.
+        n_unnamed: segments whose row is damaged: they must be looked for; None when that cannot be told.
         entries: those that are sound, by their number.
         last_seq: number of the last entry ever appended, as far as can be told.
         is_dropped: whether the collection was deleted.
@@ -35,92 +41,140 @@ class SalvagedLog:
 
     manifest: Manifest | None
     segments: tuple[SegmentEntry, ...]
+    n_unnamed: int | None
     entries: dict[int, LogEntry]
     last_seq: int
     is_dropped: bool
     losses: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Rows of a table, and whether they are all that it has."""
+
+    rows: list[tuple[Any, ...]]
+    is_whole: bool
+
+
 def salvage_log(path: Path) -> SalvagedLog:
-    """Return what is left of a log file; of a missing one, nothing."""
+    """Return what is left of a log file with its write-ahead file; of a missing one, nothing.
+
+    Raises:
+        OSError: it cannot be read, or not be copied.
+    """
     with tempfile.TemporaryDirectory(prefix="chroma_search_") as folder:
-        for each in (path, path.with_name(f"{path.name}-wal")):
-            if each.exists():
-                shutil.copyfile(each, Path(folder) / each.name)
-        with closing(sqlite3.connect(Path(folder) / path.name, isolation_level=None)) as connection:
-            return _salvaged(connection, path.name)
+        copy = Path(folder) / path.name
+        has_last = copy_with_log(path, copy)
+        with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
+            connection.text_factory = lenient_text
+            return _salvaged(connection, path.name, has_last)
 
 
-def _salvaged(connection: sqlite3.Connection, name: str) -> SalvagedLog:
+def _salvaged(connection: sqlite3.Connection, name: str, has_last: bool) -> SalvagedLog:
+    version = _read(connection, "PRAGMA user_version").rows
+    rows, is_whole = _entry_rows(connection)
+    segments, manifest, n_unnamed, base_chain = _manifest(connection, min(rows, default=None))
     losses: list[str] = []
-    version = _first(connection, "PRAGMA user_version")
-    manifest, segments = _manifest(connection)
-    if manifest is None and _has_rows(connection, "manifest"):
-        losses.append(f"{name}: which rows of its segments were deleted, for its manifest is damaged")
-    rows = _entry_rows(connection)
-    base_seq, base_chain = (0, 0) if manifest is None else (manifest.base_seq, manifest.base_chain)
-    chains = {base_seq: base_chain, **{seq: chain for seq, (chain, _) in rows.items()}}
-    entries: dict[int, LogEntry] = {}
-    for seq, (chain, body) in sorted(rows.items()):
-        is_sound = seq - 1 not in chains or chain == chained(chains[seq - 1], seq, body)
-        with suppress(CorruptionError):
-            entry = LogEntry.from_bytes(body)
-            if is_sound:
-                entries[seq] = entry
-    head = _first(connection, "SELECT seq FROM head")
-    last_seq = max([base_seq, *rows, head[0] if head and isinstance(head[0], int) else 0])
+    if n_unnamed != 0:
+        number = "an unknown number" if n_unnamed is None else n_unnamed
+        losses.append(f"{name}: which rows of {number} of its segments were deleted, for its manifest is damaged")
+    base_seq = 0 if manifest is None else manifest.base_seq
+    head = _read(connection, "SELECT seq, chain FROM head").rows
+    entries = _sound_entries(rows, base_chain, head)
+    last_seq, is_known = _last(head, max([base_seq, *rows]), is_whole)
     first_seq = base_seq + 1 if manifest is not None else min(rows, default=last_seq + 1)
-    lost = [seq for seq in range(first_seq, last_seq + 1) if seq not in entries] if last_seq - first_seq < 10**6 else []
+    lost = [seq for seq in range(first_seq, last_seq + 1) if seq not in entries]
     if lost:
         losses.append(f"{name}: {len(lost)} writes (numbers {_ranges(lost)})")
-    is_dropped = version is not None and version[0] == DROPPED
-    return SalvagedLog(manifest, segments, entries, last_seq, is_dropped, tuple(losses))
+    if not (is_known and has_last) or (manifest is None and not rows):
+        losses.append(f"{name}: it cannot be told whether the last writes are missing")
+    is_dropped = bool(version) and version[0][0] == DROPPED
+    return SalvagedLog(manifest, segments, n_unnamed, entries, last_seq, is_dropped, tuple(losses))
 
 
-def _manifest(connection: sqlite3.Connection) -> tuple[Manifest | None, tuple[SegmentEntry, ...]]:
-    sound: list[SegmentEntry] = []
-    for name, n_rows, dead, checksum in _rows(
-        connection, "SELECT name, n_rows, dead, checksum FROM segments ORDER BY position"
-    ):
-        entry = SegmentEntry(name, n_rows, dead)
-        with suppress(TypeError):
-            if entry.checksum() == checksum:
-                sound.append(entry)
-    columns = "version, base_seq, base_chain, next_offset, dimension, checksum"
-    row = _first(connection, f"SELECT {columns} FROM manifest")
-    if row is None:
-        return (None if sound or _has_rows(connection, "manifest") else Manifest()), tuple(sound)
-    for n_lost in range(8):  # the checksum is of the number of segments, too
-        version, base_seq, base_chain, next_offset, dimension, checksum = row
-        padding = (SegmentEntry("", 0, None),) * n_lost
-        found = Manifest(version, base_seq, base_chain, next_offset, dimension, (*sound, *padding))
-        if found.checksum() == checksum:
-            return Manifest(version, base_seq, base_chain, next_offset, dimension, tuple(sound)), tuple(sound)
-    return None, tuple(sound)
+def _manifest(
+    connection: sqlite3.Connection, first_seq: int | None
+) -> tuple[tuple[SegmentEntry, ...], Manifest | None, int | None, dict[int, int]]:
+    """Return sound segments, the manifest, how many segments it names beside them, and the checksum it begins with."""
+    found = _read(connection, "SELECT name, n_rows, dead, checksum FROM segments ORDER BY position")
+    backwards = _read(connection, "SELECT name, n_rows, dead, checksum FROM segments ORDER BY position DESC")
+    every = dict.fromkeys([*found.rows, *reversed(backwards.rows)])
+    sound = tuple(entry for *row, checksum in every if (entry := SegmentEntry(*row)).is_as_written(checksum))
+    read = _read(connection, "SELECT version, base_seq, base_chain, next_offset, dimension, checksum FROM manifest")
+    for row in read.rows:
+        for n_lost in range(64):  # its checksum is of the number of segments, too
+            version, base_seq, base_chain, next_offset, dimension, checksum = row
+            padding = (SegmentEntry("", 0, None),) * n_lost
+            if (
+                Manifest(version, base_seq, base_chain, next_offset, dimension, (*sound, *padding)).checksum()
+                == checksum
+            ):
+                manifest = Manifest(version, base_seq, base_chain, next_offset, dimension, sound)
+                return sound, manifest, n_lost, {base_seq: base_chain}
+    is_new = read.is_whole and not read.rows and found.is_whole and not found.rows
+    if is_new and first_seq in (None, 1) and _read(connection, "SELECT 1 FROM head").is_whole:
+        return (), Manifest(), 0, {0: 0}
+    # The checksum that the first entry is chained to may be right all the same; the entry shows it.
+    chains = [row[2] for row in read.rows if isinstance(row[2], int)]
+    return sound, None, None, {} if first_seq is None or not chains else {first_seq - 1: chains[0]}
 
 
-def _entry_rows(connection: sqlite3.Connection) -> dict[int, tuple[int, bytes]]:
-    """Return number, chain and body of all entries that can be read, from both ends."""
+def _entry_rows(connection: sqlite3.Connection) -> tuple[dict[int, tuple[int, bytes]], bool]:
+    """Return checksum and body of all entries that can be read, from both ends, and whether that is all."""
     found: dict[int, tuple[int, bytes]] = {}
+    is_whole = True
     for order in ("ASC", "DESC"):
-        for seq, chain, body in _rows(connection, f"SELECT seq, chain, body FROM entries ORDER BY seq {order}"):
-            if isinstance(seq, int) and isinstance(chain, int) and isinstance(body, bytes):
+        read = _read(connection, f"SELECT seq, chain, body FROM entries ORDER BY seq {order}")
+        is_whole &= read.is_whole
+        for seq, chain, body in read.rows:
+            if type(seq) is int and seq > 0 and type(chain) is int and isinstance(body, bytes):
                 found[seq] = chain, body
-    return found
+            else:
+                is_whole = False
+    numbers = sorted(found)
+    for before, seq in pairwise(numbers):
+        if seq - before > MOST_LOST:
+            return {number: found[number] for number in numbers if number < seq}, False
+    return found, is_whole
 
 
-def _rows(connection: sqlite3.Connection, statement: str) -> Iterator[tuple[Any, ...]]:
-    """Give rows until the file cannot be read further."""
-    with suppress(sqlite3.DatabaseError):
-        yield from connection.execute(statement)
+def _sound_entries(
+    rows: dict[int, tuple[int, bytes]], base_chain: dict[int, int], head: list[tuple[Any, ...]]
+) -> dict[int, LogEntry]:
+    """Return the entries that are what was written: so says their own checksum, that of the next one, or the head."""
+    chains = dict(base_chain)
+    entries: dict[int, LogEntry] = {}
+    for seq, (chain, body) in sorted(rows.items()):
+        if seq - 1 not in chains:  # nothing to check it with
+            chains[seq] = chain
+            continue
+        found = chained(chains[seq - 1], seq, body)
+        next_chain, next_body = rows.get(seq + 1, (None, b""))
+        if found == chain or (seq, found) in head or chained(found, seq + 1, next_body) == next_chain:
+            with suppress(CorruptionError, TypeError):
+                entries[seq] = LogEntry.from_bytes(body)
+            chains[seq] = found
+        else:
+            chains[seq] = chain
+    return entries
 
 
-def _first(connection: sqlite3.Connection, statement: str) -> tuple[Any, ...] | None:
-    return next(_rows(connection, statement), None)
+def _last(head: list[tuple[Any, ...]], seen: int, is_whole: bool) -> tuple[int, bool]:
+    """Return the number of the last entry, and whether that is certain."""
+    if len(head) == 1 and type(head[0][0]) is int and seen <= head[0][0] <= seen + MOST_LOST:
+        return head[0][0], True
+    return seen, not head and not seen and is_whole
 
 
-def _has_rows(connection: sqlite3.Connection, table: str) -> bool:
-    return _first(connection, f"SELECT 1 FROM {table}") is not None
+def _read(connection: sqlite3.Connection, statement: str) -> _Read:
+    """Return rows until the file cannot be read further."""
+    rows: list[tuple[Any, ...]] = []
+    try:
+        for row in connection.execute(statement):
+            rows.append(row)
+    except READING_ERRORS:
+        return _Read(rows, False)
+    return _Read(rows, True)
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -41,9 +41,9 @@ class Salvaged:
     """What is left of a segment.
 
     Attributes:
-        rows: the records that are left.
+        rows: the records that are left, without deleted ones.
         at: int64, where each of them stood in the file.
-        n_rows: rows of the file.
+        n_rows: rows of the file, dead ones too.
         losses: what is missing, in words.
     """
 
@@ -53,8 +53,13 @@ class Salvaged:
     losses: tuple[str, ...] = field(default=())
 
 
-def salvage_segment(path: Path) -> Salvaged:
+def salvage_segment(path: Path, dead: bytes | None = None) -> Salvaged:
     """Return what is left of a segment file.
+
+    Args:
+        path: the file.
+        dead: packed bits of rows that were deleted or replaced, as the manifest has them: these are not among what is
+            left, nor among what is lost. Of another number of rows they say nothing.
 
     Raises:
         CorruptionError: both its headers are damaged, or it was cut short: nothing can be told.
@@ -64,14 +69,15 @@ def salvage_segment(path: Path) -> Salvaged:
     n_rows, dim = file.facts.get("n_rows"), file.facts.get("dim")
     if not (isinstance(n_rows, int) and isinstance(dim, int)):
         raise CorruptionError(f"{path} holds no segment", path=str(path), expected="facts n_rows and dim")
+    is_live = _live(dead, n_rows)
     has_vector = ~_rows_in_blocks(file, "vectors", n_rows)
     vectors, offset_ids = file.unchecked("vectors"), file.unchecked("offset_ids").astype(np.int64)
     offset_ids[_rows_in_blocks(file, "offset_ids", n_rows)] = LOST_OFFSET
     texts = {name: _texts(file, name, n_rows) for name in TEXT_COLUMNS}
     ids, has_id = texts["ids"]
     _recover_ids(file, ids, has_id)
-    kept = np.flatnonzero(has_vector & has_id)
-    losses = _losses(path, n_rows, len(kept), texts, kept, offset_ids)
+    kept = np.flatnonzero(has_vector & has_id & is_live)
+    losses = _losses(path, int(np.count_nonzero(is_live)), len(kept), texts, kept, offset_ids)
     columns = {name: _picked(values, kept) for name, (values, _) in texts.items()}
     rows = Rows(
         ids=[each or "" for each in _picked(ids, kept)],
@@ -84,6 +90,12 @@ def salvage_segment(path: Path) -> Salvaged:
     return Salvaged(rows, kept, n_rows, losses)
 
 
+def _live(dead: bytes | None, n_rows: int) -> NDArray[np.bool_]:
+    if dead is None or len(dead) != -(-n_rows // 8):
+        return np.ones(n_rows, np.bool_)
+    return ~np.unpackbits(np.frombuffer(dead, np.uint8), count=n_rows).astype(np.bool_)
+
+
 def _opened(path: Path) -> ArrayFile:
     """Open a file by either header; where it was cut short or lengthened, a copy of the length it should have."""
     try:
@@ -94,7 +106,7 @@ def _opened(path: Path) -> ArrayFile:
         except StorageError:
             try:
                 return _opened_at_length(path)
-            except (StorageError, OSError, struct.error):
+            except (StorageError, OSError, OverflowError, struct.error):
                 raise error from None
 
 

@@ -4,6 +4,9 @@ WAL mode with `synchronous=FULL`: a commit that returned is on the disk. One con
 behind a lock; a child of `fork` opens its own, for a connection must not be used on both sides. Every error of SQLite
 leaves here as one of ours.
 
+SQLite leaves out what comes after a damaged frame of its write-ahead file, and says nothing; so that file is checked
+first (`write_ahead.py`).
+
 A file opened to be read is never written: where the file system allows no writing, what still is in its write-ahead
 file is read from a copy.
 """
@@ -22,12 +25,17 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from chroma_search.errors import CorruptionError, FormatVersionError, LockedError, StorageError
+from chroma_search.storage import write_ahead
+from chroma_search.storage.files import DiskFiles
 
 BUSY_S = 10.0
 """How long a writer waits for another one. A write of 10,000 rows holds the lock for well under a second."""
 
 WAL_BYTES = 4_000_000
 """What is left of the write-ahead file once it was moved into the database; it grows beyond that while in use."""
+
+PAGES_FREED = 2_000
+"""Pages given back to the file system in one transaction: 8 MB, for which writers wait 20 ms."""
 
 FORMAT_VERSION = 1
 """`user_version` of the files."""
@@ -37,6 +45,12 @@ Mode = Literal["create", "open", "read"]
 
 _NOT_WRITABLE = ("unable to open database file", "readonly", "disk I/O error")
 """What SQLite says of a database with a write-ahead file where it cannot write."""
+
+READING_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""What comes of a damaged file; the second one where a message of SQLite quotes a name that is damaged."""
+
+_DAMAGED = ("no such", "malformed", "decode")
+"""What SQLite says of a damaged file under a heading of its own."""
 
 _left_behind: list[sqlite3.Connection] = []
 """Connections of the parent of a fork: closing them here could take the parent's locks away."""
@@ -121,6 +135,9 @@ class SqliteFile:
         faults = [str(fault) for (fault,) in self.execute("PRAGMA integrity_check(3)")]
         if faults != ["ok"]:
             raise self._damaged(f"{self._name} is damaged ({'; '.join(faults)})", "an SQLite database")
+        tables = {sql for (sql,) in self.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
+        if not tables.issuperset(self._schema):
+            raise self._damaged(f"{self._name} has other tables than ours", "the tables of its version")
 
     def copy_to(self, path: Path) -> None:
         """Write a copy of the database as it is at this moment, as one file; beside readers and writers.
@@ -140,11 +157,9 @@ class SqliteFile:
         Returns:
             whether it is empty.
         """
-        with self.writing():
-            ((n_free,),) = self.execute("PRAGMA freelist_count")
-            with self._our_errors():  # one step of the statement frees one page, and `execute` makes only one
-                for _ in range(n_free):
-                    self._own().execute("PRAGMA incremental_vacuum(1)")
+        while self.execute("PRAGMA freelist_count") != [(0,)]:
+            with self._lock, self._our_errors():  # a script, for `execute` would stop after one page
+                self._own().executescript(f"PRAGMA incremental_vacuum({PAGES_FREED})")
         with self._lock:  # what readers still need of the write-ahead file stays in it, without waiting for them
             self.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
             try:
@@ -181,17 +196,41 @@ class SqliteFile:
             return self._made(self._connected(":memory:"))
         if self._mode != "create" and not self.path.exists():
             raise self._damaged(f"{self.path} is missing", "a file")
+        self._check_write_ahead(self.path)
         if self._mode == "read":
             return self._checked(self._opened_to_read(self.path))
         kind = "rwc" if self._mode == "create" else "rw"
         connection = self._connected(_uri(self.path, f"mode={kind}"))
         with self._our_errors():
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of use before the first table is made
-            connection.execute("PRAGMA journal_mode=WAL")
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            if mode != ("wal",):  # SQLite goes on with a rollback journal, whose name it need not sync
+                connection.close()
+                raise StorageError(f"{self._name} cannot have a write-ahead file ({mode}): the disk may be failing")
             connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA secure_delete=ON")
-        return self._made(connection) if self._mode == "create" else self._checked(connection)
+            connection.execute("SELECT count(*) FROM sqlite_master")  # makes the write-ahead file
+        try:
+            # SQLite ignores it when it cannot sync the folder; then a loss of power takes the file with what is in it.
+            DiskFiles().sync_folder(self.path.parent)
+            return self._made(connection) if self._mode == "create" else self._checked(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    @staticmethod
+    def _check_write_ahead(path: Path) -> None:
+        at = write_ahead.damage_at(path)
+        if at is not None:
+            name = f"{path}{write_ahead.SUFFIX}"
+            raise CorruptionError(
+                f"{name} is damaged at byte {at}, before writes that were acknowledged: repair() the folder, "
+                "or restore it from a backup",
+                path=name,
+                offset=at,
+                expected="a frame as its checksum says",
+            )
 
     def _opened_to_read(self, path: Path) -> sqlite3.Connection:
         try:
@@ -201,7 +240,7 @@ class SqliteFile:
         except sqlite3.OperationalError as error:
             if not any(words in str(error) for words in _NOT_WRITABLE):
                 raise self._our_error(error) from error
-        except sqlite3.DatabaseError as error:
+        except READING_ERRORS as error:
             raise self._our_error(error) from error
         # SQLite needs to write beside the file to follow a write-ahead file. Here nobody can: so nothing changes.
         log = path.with_name(f"{path.name}-wal")
@@ -244,7 +283,7 @@ class SqliteFile:
                 found=version,
                 supported=(FORMAT_VERSION, FORMAT_VERSION),
             )
-        if version == 0 and self._schema:
+        if (version == 0 and self._schema) or version < -1:  # -1 is the log's
             raise self._damaged(f"{self._name} holds nothing of ours", f"format version {FORMAT_VERSION}")
         return connection
 
@@ -267,12 +306,12 @@ class SqliteFile:
             yield
         except sqlite3.IntegrityError:
             raise
-        except sqlite3.DatabaseError as error:
+        except READING_ERRORS as error:
             raise self._our_error(error) from error
 
-    def _our_error(self, error: sqlite3.DatabaseError) -> StorageError:
+    def _our_error(self, error: Exception) -> StorageError:
         words = str(error)
-        if not isinstance(error, sqlite3.OperationalError) or "no such" in words or "malformed" in words:
+        if not isinstance(error, sqlite3.OperationalError) or any(each in words for each in _DAMAGED):
             return self._damaged(f"{self._name} is no sound database ({words})", "an SQLite database")
         if "locked" in words or "busy" in words:
             waited = f"another process has been writing {self._name} for {self._busy_s:g} s: try again"
