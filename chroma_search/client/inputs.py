@@ -278,9 +278,10 @@ def _checked_strings(values: list[Any], what: str, *, nullable: bool) -> list[st
                     + (" (None needs explicit embeddings)" if value is None and what == "document" else "")
                 )
         values = [None if value is None else str.__str__(value) for value in values]  # subclasses, such as np.str_
-    for at, value in enumerate(values):
-        if value is not None and not value.isascii():
-            check_unicode(value, f"{what} at position {at}")
+    if type(None) in kinds or not all(map(str.isascii, values)):  # most texts of most batches need no second look
+        for at, value in enumerate(values):
+            if value is not None and not value.isascii():
+                check_unicode(value, f"{what} at position {at}")
     return list(values)
 
 

@@ -212,8 +212,7 @@ class CollectionEngine:
                 self._store.check(entry)
                 has_effect = self._store.has_effect(entry)
                 if has_effect:
-                    for part in entry.parts() if self._folder is not None else (entry,):
-                        log.append(part)
+                    log.append(entry)
             if has_effect:
                 self._applied(entry)  # as a whole, for readers see what is applied
         reach("store.after_apply")

@@ -22,13 +22,13 @@ from typing import Protocol
 
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.log_entry import LogEntry
+from chroma_search.storage.log_entry import PART_BYTES, LogEntry
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
 
 DROPPED = -1
 """`user_version` of the log of a deleted collection."""
 
-_SCHEMA = (
+SCHEMA = (
     "CREATE TABLE entries (seq INTEGER PRIMARY KEY, chain INTEGER NOT NULL, body BLOB NOT NULL)",
     "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, chain INTEGER NOT NULL)",
     "CREATE TABLE manifest (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
@@ -186,7 +186,7 @@ class SqliteLog:
 
     def __init__(self, path: Path, mode: Mode = "create") -> None:
         self._path = path
-        self._file = SqliteFile(path, _SCHEMA, mode=mode)
+        self._file = SqliteFile(path, SCHEMA, mode=mode)
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
         self._chain = 0
@@ -236,8 +236,20 @@ class SqliteLog:
         reach("log.after_commit")
 
     def append(self, entry: LogEntry) -> None:
-        """Append an entry after all others."""
-        body = entry.to_bytes()
+        """Append an entry after all others; a long one in parts.
+
+        Raises:
+            InvalidArgumentError: a single record is longer than a log can hold.
+        """
+        is_long = entry.vectors is not None and entry.vectors.nbytes > PART_BYTES
+        body = b"" if is_long else entry.to_bytes()
+        if is_long or (len(body) > PART_BYTES and len(entry.ids) > 1):
+            for part in entry.parts():
+                self._append(part.to_bytes())
+        else:
+            self._append(body)
+
+    def _append(self, body: bytes) -> None:
         seq = self._seq + 1
         chain = chained(self._chain, seq, body)
         reach("log.before_append")

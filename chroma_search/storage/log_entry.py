@@ -95,7 +95,7 @@ class LogEntry:
         sizes = {name: None if each is None else len(each) for name, each in parts.items()}
         header = json.dumps({"op": self.op, "n": len(self.ids), "dim": dim, **sizes}).encode()
         body = b"".join((_LENGTH.pack(len(header)), header, *(each for each in parts.values() if each is not None)))
-        if len(body) > LARGEST_BYTES:
+        if len(body) > LARGEST_BYTES and len(self.ids) == 1:
             raise InvalidArgumentError(
                 f"a record of {len(body):,} bytes is longer than the {LARGEST_BYTES:,} that one may have: split it"
             )

@@ -7,19 +7,16 @@ out too. The file is read from a copy, and never written; what cannot be read of
 
 from __future__ import annotations
 
-import sqlite3
-import tempfile
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from chroma_search.errors import CorruptionError
-from chroma_search.storage.log import DROPPED, Manifest, SegmentEntry, chained
+from chroma_search.storage.log import DROPPED, SCHEMA, Manifest, SegmentEntry, chained
 from chroma_search.storage.log_entry import LogEntry
-from chroma_search.storage.sqlite_file import READING_ERRORS
-from chroma_search.storage.write_ahead import copy_with_log, lenient_text
+from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
 
 MOST_LOST = 10**6
 """A gap between two numbers of entries that is wider than this is itself damage."""
@@ -48,59 +45,47 @@ class SalvagedLog:
     losses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """Rows of a table, and whether they are all that it has."""
-
-    rows: list[tuple[Any, ...]]
-    is_whole: bool
-
-
 def salvage_log(path: Path) -> SalvagedLog:
     """Return what is left of a log file with its write-ahead file; of a missing one, nothing.
 
     Raises:
         OSError: it cannot be read, or not be copied.
     """
-    with tempfile.TemporaryDirectory(prefix="chroma_search_") as folder:
-        copy = Path(folder) / path.name
-        has_last = copy_with_log(path, copy)
-        with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
-            connection.text_factory = lenient_text
-            return _salvaged(connection, path.name, has_last)
+    with opened_copy(path, SCHEMA) as copy:
+        return _salvaged(copy, path.name)
 
 
-def _salvaged(connection: sqlite3.Connection, name: str, has_last: bool) -> SalvagedLog:
-    version = _read(connection, "PRAGMA user_version").rows
-    rows, is_whole = _entry_rows(connection)
-    segments, manifest, n_unnamed, base_chain = _manifest(connection, min(rows, default=None))
+def _salvaged(copy: DamagedDatabase, name: str) -> SalvagedLog:
+    version = copy.read("PRAGMA user_version").rows
+    rows, is_whole = _entry_rows(copy)
+    segments, manifest, n_unnamed, base_chain = _manifest(copy, min(rows, default=None))
     losses: list[str] = []
     if n_unnamed != 0:
         number = "an unknown number" if n_unnamed is None else n_unnamed
         losses.append(f"{name}: which rows of {number} of its segments were deleted, for its manifest is damaged")
     base_seq = 0 if manifest is None else manifest.base_seq
-    head = _read(connection, "SELECT seq, chain FROM head").rows
+    head = copy.read("SELECT seq, chain FROM head").rows
     entries = _sound_entries(rows, base_chain, head)
     last_seq, is_known = _last(head, max([base_seq, *rows]), is_whole)
     first_seq = base_seq + 1 if manifest is not None else min(rows, default=last_seq + 1)
     lost = [seq for seq in range(first_seq, last_seq + 1) if seq not in entries]
     if lost:
         losses.append(f"{name}: {len(lost)} writes (numbers {_ranges(lost)})")
-    if not (is_known and has_last) or (manifest is None and not rows):
+    if not (is_known and copy.has_last_commit) or (manifest is None and not rows):
         losses.append(f"{name}: it cannot be told whether the last writes are missing")
     is_dropped = bool(version) and version[0][0] == DROPPED
     return SalvagedLog(manifest, segments, n_unnamed, entries, last_seq, is_dropped, tuple(losses))
 
 
 def _manifest(
-    connection: sqlite3.Connection, first_seq: int | None
+    copy: DamagedDatabase, first_seq: int | None
 ) -> tuple[tuple[SegmentEntry, ...], Manifest | None, int | None, dict[int, int]]:
     """Return sound segments, the manifest, how many segments it names beside them, and the checksum it begins with."""
-    found = _read(connection, "SELECT name, n_rows, dead, checksum FROM segments ORDER BY position")
-    backwards = _read(connection, "SELECT name, n_rows, dead, checksum FROM segments ORDER BY position DESC")
+    found = copy.read("SELECT name, n_rows, dead, checksum FROM segments ORDER BY position")
+    backwards = copy.read("SELECT name, n_rows, dead, checksum FROM segments ORDER BY position DESC")
     every = dict.fromkeys([*found.rows, *reversed(backwards.rows)])
     sound = tuple(entry for *row, checksum in every if (entry := SegmentEntry(*row)).is_as_written(checksum))
-    read = _read(connection, "SELECT version, base_seq, base_chain, next_offset, dimension, checksum FROM manifest")
+    read = copy.read("SELECT version, base_seq, base_chain, next_offset, dimension, checksum FROM manifest")
     for row in read.rows:
         for n_lost in range(64):  # its checksum is of the number of segments, too
             version, base_seq, base_chain, next_offset, dimension, checksum = row
@@ -112,19 +97,19 @@ def _manifest(
                 manifest = Manifest(version, base_seq, base_chain, next_offset, dimension, sound)
                 return sound, manifest, n_lost, {base_seq: base_chain}
     is_new = read.is_whole and not read.rows and found.is_whole and not found.rows
-    if is_new and first_seq in (None, 1) and _read(connection, "SELECT 1 FROM head").is_whole:
+    if is_new and first_seq in (None, 1) and copy.read("SELECT 1 FROM head").is_whole:
         return (), Manifest(), 0, {0: 0}
     # The checksum that the first entry is chained to may be right all the same; the entry shows it.
     chains = [row[2] for row in read.rows if isinstance(row[2], int)]
     return sound, None, None, {} if first_seq is None or not chains else {first_seq - 1: chains[0]}
 
 
-def _entry_rows(connection: sqlite3.Connection) -> tuple[dict[int, tuple[int, bytes]], bool]:
+def _entry_rows(copy: DamagedDatabase) -> tuple[dict[int, tuple[int, bytes]], bool]:
     """Return checksum and body of all entries that can be read, from both ends, and whether that is all."""
     found: dict[int, tuple[int, bytes]] = {}
     is_whole = True
     for order in ("ASC", "DESC"):
-        read = _read(connection, f"SELECT seq, chain, body FROM entries ORDER BY seq {order}")
+        read = copy.read(f"SELECT seq, chain, body FROM entries ORDER BY seq {order}")
         is_whole &= read.is_whole
         for seq, chain, body in read.rows:
             if type(seq) is int and seq > 0 and type(chain) is int and isinstance(body, bytes):
@@ -164,17 +149,6 @@ def _last(head: list[tuple[Any, ...]], seen: int, is_whole: bool) -> tuple[int, 
     if len(head) == 1 and type(head[0][0]) is int and seen <= head[0][0] <= seen + MOST_LOST:
         return head[0][0], True
     return seen, not head and not seen and is_whole
-
-
-def _read(connection: sqlite3.Connection, statement: str) -> _Read:
-    """Return rows until the file cannot be read further."""
-    rows: list[tuple[Any, ...]] = []
-    try:
-        for row in connection.execute(statement):
-            rows.append(row)
-    except READING_ERRORS:
-        return _Read(rows, False)
-    return _Read(rows, True)
 
 
 def _ranges(numbers: list[int]) -> str:

@@ -205,9 +205,12 @@ class Segment:
         return [value if isinstance(value, SparseVector) else None for value in self._values(key)]
 
     def _rows_by_id(self) -> dict[str, list[int]]:
-        rows: dict[str, list[int]] = {}
-        for row, each in enumerate(self.rows.ids):
-            rows.setdefault(each, []).append(row)
+        ids = self.rows.ids
+        rows = {each: [row] for row, each in enumerate(ids)}
+        if len(rows) < len(ids):  # an id that was updated stands in several rows
+            rows = {}
+            for row, each in enumerate(ids):
+                rows.setdefault(each, []).append(row)
         return rows
 
     def _sorted_offsets(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:

@@ -133,11 +133,6 @@ def copy_with_log(database: Path, target: Path) -> bool:
     return wrong is None or bool(frames.is_sound[-1])
 
 
-def lenient_text(raw: bytes) -> str:
-    """Decode a text of a damaged database: what is no UTF-8 must not end the reading, its checksum will tell."""
-    return raw.decode("utf-8", "replace")
-
-
 def _wrong_frame(frames: _Frames) -> int | None:
     """Return the first wrong frame (-1: the header) that has a sound frame of a later commit behind it."""
     first = np.flatnonzero(~frames.is_sound)

@@ -11,8 +11,8 @@ PROGRAM = """
 import sys
 import numpy as np
 import chroma_search
-from chroma_search.storage import log_entry
-log_entry.PART_BYTES = 10_000
+from chroma_search.storage import log, log_entry
+log.PART_BYTES = log_entry.PART_BYTES = 10_000
 client = chroma_search.PersistentClient(sys.argv[1])
 collection = client.get_or_create_collection("docs", embedding_function=None)
 n = 2_000
