@@ -8,20 +8,18 @@ them: a row that changed or is gone shows.
 from __future__ import annotations
 
 import json
-import sqlite3
-import tempfile
 import uuid
 import zlib
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chroma_search.errors import CorruptionError
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.sqlite_file import READING_ERRORS, Mode, SqliteFile
-from chroma_search.storage.write_ahead import copy_with_log, lenient_text
+from chroma_search.storage.sqlite_file import Mode, SqliteFile
+from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
 
 DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
@@ -234,48 +232,33 @@ def sound_rows(path: Path) -> SoundRows:
 
     It is read from a copy, with all that its write-ahead file has for it, and not changed.
     """
-    with tempfile.TemporaryDirectory(prefix="chroma_search_") as folder:
-        copy = Path(folder) / path.name
-        copy_with_log(path, copy)
-        with closing(sqlite3.connect(copy)) as connection:
-            connection.text_factory = lenient_text
-            tenants = {name for (name,) in _sound(connection, "tenants", "name")}
-            databases = [
-                DatabaseInfo(uuid.UUID(id_), name, tenant)
-                for id_, name, tenant in _sound(connection, "databases", "id, name, tenant")
-            ]
-            collections: list[CollectionInfo] = []
-            for id_, name, tenant, database, facts in _sound(
-                connection, "collections", "id, name, tenant, database, facts"
-            ):
-                known = json.loads(facts)
-                parts = known["config"], known["metadata"], known["schema"]
-                collections.append(CollectionInfo(uuid.UUID(id_), name, tenant, database, *parts))
-            head = _readable_rows(connection, "SELECT n_rows, total FROM head")
+    with opened_copy(path, _SCHEMA) as copy:
+        tenants = {name for (name,) in _sound(copy, "tenants", "name")}
+        databases = [
+            DatabaseInfo(uuid.UUID(id_), name, tenant)
+            for id_, name, tenant in _sound(copy, "databases", "id, name, tenant")
+        ]
+        collections: list[CollectionInfo] = []
+        for id_, name, tenant, database, facts in _sound(copy, "collections", "id, name, tenant, database, facts"):
+            known = json.loads(facts)
+            parts = known["config"], known["metadata"], known["schema"]
+            collections.append(CollectionInfo(uuid.UUID(id_), name, tenant, database, *parts))
+        head = copy.read("SELECT n_rows, total FROM head").rows
     n_found = len(tenants) + len(databases) + len(collections)
     n_rows = head[0][0] if len(head) == 1 and type(head[0][0]) is int else None
-    is_known = n_rows is not None and n_found <= n_rows < n_found + 10**6
+    is_known = copy.has_last_commit and n_rows is not None and n_found <= n_rows < n_found + 10**6
     return SoundRows(tenants, databases, collections, n_rows - n_found if is_known and n_rows is not None else None)
 
 
-def _sound(connection: sqlite3.Connection, table: str, columns: str) -> list[tuple[Any, ...]]:
+def _sound(copy: DamagedDatabase, table: str, columns: str) -> list[tuple[Any, ...]]:
     """Return the rows of a table that are what their checksums say, in their order."""
     found: dict[int, tuple[Any, ...]] = {}
     for order in ("ASC", "DESC"):  # reading ends where the file is damaged: so from both ends
         statement = f"SELECT rowid, {columns}, checksum FROM {table} NOT INDEXED ORDER BY rowid {order}"
-        for row, *values, checksum in _readable_rows(connection, statement):
+        for row, *values, checksum in copy.read(statement).rows:
             if _checksum(*values) == checksum:
                 found[row] = tuple(values)
     return [found[row] for row in sorted(found)]
-
-
-def _readable_rows(connection: sqlite3.Connection, statement: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query up to where the file cannot be read."""
-    rows: list[tuple[Any, ...]] = []
-    with suppress(*READING_ERRORS):
-        for row in connection.execute(statement):
-            rows.append(row)
-    return rows
 
 
 def _checksum(*values: str) -> int:

@@ -25,6 +25,7 @@ from chroma_search.exchange.chroma_records import RecordReader, SourceRecord
 from chroma_search.exchange.chroma_report import CollectionReport, LostRecord, shown_ids
 from chroma_search.exchange.chroma_tables import ChromaTables, SourceCollection
 from chroma_search.exchange.chroma_vectors import VectorSources
+from chroma_search.storage.failpoint import reach
 
 BATCH_ROWS = 2_000
 """Records per write: 12 MB of vectors at 1,536 dimensions."""
@@ -80,6 +81,7 @@ class CollectionImport:
         for batch in records.batches(BATCH_ROWS):
             n_done += len(batch)
             self._write(target, *self._with_vectors(batch, vectors))
+            reach("import.after_batch")
             if self.progress is not None:
                 self.progress(ImportProgress(name, n_done, max(n_total, n_done)))
         if self._doubtful:

@@ -27,10 +27,9 @@ from chroma_search.exchange.chroma_configuration import Plan, plan_collection
 from chroma_search.exchange.chroma_report import ChromaImportReport, CollectionReport
 from chroma_search.exchange.chroma_sqlite import checked_file, opened_for_reading
 from chroma_search.exchange.chroma_tables import ChromaTables, SourceCollection
+from chroma_search.exchange.unfinished import TEMPORARY_NAME, drop_left_over
 from chroma_search.schema.names import validate_collection_name, validate_database_name, validate_tenant_name
-
-TEMPORARY_NAME = "importing-"
-"""Before the id that the collection has in Chroma: what a collection is called until the import is complete."""
+from chroma_search.storage.failpoint import reach
 
 Place = tuple[str, str]
 
@@ -45,6 +44,7 @@ class _Job:
 
     @property
     def temporary_name(self) -> str:
+        """What the collection is called until the import is complete: after the id that it has in Chroma."""
         return TEMPORARY_NAME + self.source.id
 
 
@@ -103,6 +103,7 @@ def import_chroma(
                 reports.append(work.run(collection, job.source.name))
                 written.append((job, collection))
             opened.check_unchanged()
+            reach("import.before_finish")
             _give_names(written)
     return ChromaImportReport(str(folder), tuple(reports))
 
@@ -130,6 +131,7 @@ class _Targets:
         with suppress(ConflictError):
             self._admin.create_database(database, tenant)
         self.drop(job)  # left by an import that was killed
+        reach("import.before_collection")
         return self._client(job.place).create_collection(
             job.temporary_name,
             schema=job.plan.schema,
@@ -139,8 +141,7 @@ class _Targets:
         )
 
     def drop(self, job: _Job) -> None:
-        with suppress(NotFoundError):
-            self._client(job.place).delete_collection(job.temporary_name)
+        drop_left_over(self._client(job.place), job.temporary_name)
 
     def _client(self, place: Place) -> EmbeddedClient:
         if place not in self._clients:

@@ -4,8 +4,9 @@ An export of ours becomes a collection alike: same records in the same order, sa
 Files of others need a column of ids, and vectors or documents to embed; docs/exchange.md says what becomes of the rest.
 
 A file is read once, in batches; each batch is one write. When a record is wrong, the error names file and line or row,
-and a collection that was made for the import is gone again: all or nothing. In a collection that was there before,
-earlier batches stay, and the message says how many records they are.
+and a collection that was made for the import is gone again. Mode `create` is all or nothing, also for other processes
+and after a kill: the collection gets its name when it is complete (`unfinished.py`). In a collection that was there
+before, earlier batches stay, and the message says how many records they are.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from chroma_search.client.collection import Collection
 from chroma_search.client.embedded import EmbeddedClient
 from chroma_search.client.inputs import read_records
 from chroma_search.errors import (
-    ChromaSearchError,
     ConflictError,
     DimensionMismatchError,
     DuplicateIDError,
@@ -33,6 +33,9 @@ from chroma_search.exchange.alike import create_alike
 from chroma_search.exchange.exporting import FileFormat, Progress, file_format
 from chroma_search.exchange.jsonl import JsonlSource
 from chroma_search.exchange.record_source import RecordSource, SourceBatch, at_place
+from chroma_search.exchange.unfinished import discard, drop_left_over, temporary_name
+from chroma_search.schema.names import validate_collection_name
+from chroma_search.storage.failpoint import reach
 
 ImportMode = Literal["create", "add", "upsert"]
 MODES: tuple[ImportMode, ...] = ("create", "add", "upsert")
@@ -92,8 +95,8 @@ def import_collection(
         name: of the collection.
         source: the file.
         format: `parquet` or `jsonl`; None goes by the suffix of the file.
-        mode: `create` makes the collection; `add` and `upsert` write as the methods of these names, into one that may
-            exist.
+        mode: `create` makes the collection, which appears under its name when it is complete; `add` and `upsert` write
+            as the methods of these names, batch by batch, into one that may exist.
         columns: where the file has other names: role (`id document embedding uri metadata`) -> column, None for a role
             that no column has.
         configuration: of a new collection, instead of what the file says.
@@ -116,10 +119,12 @@ def import_collection(
     work = _Import(opened, collection, mode, progress)
     try:
         work.run()
+        reach("import.before_finish")
+        if mode == "create":
+            collection.modify(name=name)
     except BaseException as error:
         if is_new:
-            with suppress(ChromaSearchError):
-                client.delete_collection(name)
+            discard(client, collection)
         elif isinstance(error, InvalidInputError) and work.n_records:
             error.args = (f"{error} ({work.n_records:,} records before it were imported)", *error.args[1:])
         raise
@@ -151,16 +156,23 @@ def _target(
     function: Any | None,
 ) -> tuple[Collection, bool]:
     """Return the collection to write to, and whether it was made here."""
-    if mode != "create":
-        with suppress(NotFoundError):
+    with suppress(NotFoundError):
+        if mode != "create":
             given = {} if function is None else {"embedding_function": function}
             return client.get_collection(name, **given), False
-    try:
-        return create_alike(client, name, source.facts, configuration, function), True
-    except ConflictError as error:
+        client.get_collection(name, embedding_function=None)
         raise ConflictError(
-            f"{error}: give another name, or import with mode 'add' or 'upsert'", kind="collection", name=name
-        ) from error
+            f"Collection [{name}] already exists: give another name, or import with mode 'add' or 'upsert'",
+            kind="collection",
+            name=name,
+        )
+    made = name
+    if mode == "create":
+        validate_collection_name(name)
+        made = temporary_name(name)
+        drop_left_over(client, made)
+    reach("import.before_collection")
+    return create_alike(client, made, source.facts, configuration, function), True
 
 
 class _Import:
@@ -193,6 +205,7 @@ class _Import:
             for part in _runs(batch):
                 self._write(part)
                 self.n_records += len(part.ids)
+            reach("import.after_batch")
             self._tell()
         self.dimension = self._collection.stats()["dimension"]
 

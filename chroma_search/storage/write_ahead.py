@@ -130,7 +130,8 @@ def copy_with_log(database: Path, target: Path) -> bool:
             file.seek((int(frames.pages[frame]) - 1) * frames.page_bytes)
             file.write(frames.page(frame))
     os.truncate(target, int(frames.commits[last]) * frames.page_bytes)
-    return wrong is None or bool(frames.is_sound[-1])
+    before_last = int(commits[-2]) if len(commits) > 1 else -1
+    return wrong is None or bool(frames.is_sound[before_last + 1 :].all())
 
 
 def _wrong_frame(frames: _Frames) -> int | None:

@@ -1,22 +1,22 @@
-"""A child process that writes a random history into a folder, and says after each write that it was acknowledged.
-
-    python -m tests.crash.history FOLDER SEED COUNT
+"""A random history, which a child process writes into a folder; it says after each write that it was acknowledged.
 
 Operation n of a seed is the same in every process: the parent works out with the oracle what must be there.
 """
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 import numpy as np
 
 import chroma_search
+from chroma_search.storage import merge_policy
+from tests.crash.nursery import say
 
 DIM = 4
 
 
-def operation(seed: int, number: int) -> tuple[str, dict]:
+def operation(seed: int, number: int) -> tuple[str, dict[str, Any]]:
     """Return the name and the arguments of one write; ids repeat, so that writes meet each other."""
     rng = np.random.default_rng([seed, number])
     kind = ("add", "add", "upsert", "update", "delete", "flush", "compact")[int(rng.integers(7))]
@@ -33,18 +33,26 @@ def operation(seed: int, number: int) -> tuple[str, dict]:
     }
 
 
-def main() -> None:
-    """Write until done, or killed."""
-    folder, seed, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    with chroma_search.PersistentClient(folder) as client:
-        collection = client.get_or_create_collection("history", embedding_function=None)
-        print("open", flush=True)
-        for number in range(count):
-            name, arguments = operation(seed, number)
-            getattr(collection, name)(**arguments)
-            print(number, flush=True)
-    print("done", flush=True)
+def write(folder: str, seed: int, first: int, count: int) -> None:
+    """Write until done, or killed; say the number of each write that was acknowledged.
 
-
-if __name__ == "__main__":
-    main()
+    Seeds that are odd flush in the background, too, after every few rows. In between the folder is closed and opened
+    again, and what was deleted is purged; neither changes what is in it.
+    """
+    if seed % 2:
+        merge_policy.TAIL_ROWS = 8
+    number = first
+    while number < first + count:
+        with chroma_search.PersistentClient(folder) as client:
+            collection = client.get_or_create_collection("history", embedding_function=None)
+            say("open")
+            while number < first + count:
+                name, arguments = operation(seed, number)
+                getattr(collection, name)(**arguments)
+                say(number)
+                number += 1
+                if number % 11 == 0:
+                    collection.purge()
+                if number % 13 == 0:
+                    break
+    say("done")

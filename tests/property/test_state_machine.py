@@ -1,10 +1,19 @@
-"""A collection under any sequence of writes, deletes, flushes and compactions, beside the oracle at every step."""
+"""A collection under any sequence of writes, deletes, flushes and compactions, beside the oracle at every step.
+
+In memory, and in a folder; there it is also closed, opened by others, and cut off in the middle of what it does.
+"""
 
 from __future__ import annotations
 
+import copy
+import os
 import shutil
+import subprocess
 import tempfile
+import threading
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -12,12 +21,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from chroma_search.indexes.registry import VECTOR_INDEX_KINDS
 from chroma_search.indexes.text.analyzer import Analyzer
-from chroma_search.storage import merge_policy
+from chroma_search.storage import failpoint, merge_policy
 from tests.oracle.collection import OracleCollection
 from tests.property.comparing import assert_same_answer
 from tests.property.engine_collection import EngineCollection
 from tests.property.record_strategies import apply, deletes, writes
 from tests.property.search_strategies import searches, wheres
+
+MEMORY = next((each for each in ("/dev/shm",) if os.access(each, os.W_OK)), None)
 
 
 class CollectionMachine(RuleBasedStateMachine):
@@ -75,12 +86,22 @@ class CollectionMachine(RuleBasedStateMachine):
             assert sum(len(state.live_rows()) for state in snapshot.segments) == n_live
 
 
+WRITE_POINTS = tuple(name for name in failpoint.NAMES if name.startswith("log."))
+FLUSH_POINTS = tuple(name for name in failpoint.NAMES if name.startswith(("flush.", "file.")))
+
+
 class FolderMachine(CollectionMachine):
-    """The same in a folder that several openers share, as processes do: each has its own connection and memory."""
+    """The same in a folder that several openers share, as processes do: each has its own connection and memory.
+
+    A crash is a copy of the folder, taken at a failpoint, with which the machine goes on: a killed process leaves just
+    that, files without a process.
+    """
 
     def __init__(self):
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir=MEMORY)) / "0"
+        self.folder.mkdir()
+        self.n_crashes = 0
 
     @initialize(space=st.sampled_from(("l2", "cosine", "ip")), kind=st.sampled_from(sorted(VECTOR_INDEX_KINDS)))
     def create(self, space, kind):
@@ -98,16 +119,59 @@ class FolderMachine(CollectionMachine):
         self.openers[number].engine.close()
         self.openers[number] = self.engine = self.reopened()
 
+    @rule(operation=st.one_of(writes("upsert"), writes("upsert"), deletes()), name=st.sampled_from(WRITE_POINTS))
+    def crash_in_a_write(self, operation, name):
+        before = copy.deepcopy(self.oracle)
+        apply(operation, self.oracle)
+        self.crash(lambda: apply(operation, self.engine), name, 1, before)
+
+    @rule(
+        operation=writes("upsert"),
+        what=st.sampled_from(("flush", "compact", "purge")),
+        name=st.sampled_from(FLUSH_POINTS),
+        nth=st.sampled_from((1, 1, 2)),
+    )
+    def crash_in_a_flush(self, operation, what, name, nth):
+        self.write(operation)
+        self.crash(getattr(self.engine.engine, what), name, nth, self.oracle)
+
+    def crash(self, call, name, nth, before):
+        """Make a call; if it passes the failpoint, go on with what the folder held then: the state before, or after."""
+        for each in self.openers:
+            flusher = each.engine._flusher
+            if flusher is not None:
+                flusher.wait()  # a copy is of one moment when nobody else writes
+        left = self.folder.with_name(f"{self.folder.name}-{self.n_crashes}")
+
+        def take_copy(*_):
+            if threading.current_thread() is threading.main_thread() and not left.exists():
+                subprocess.run(["cp", "-r", self.folder, left], check=True)  # closing a file here would drop its locks
+
+        fake = SimpleNamespace(kill=take_copy, getpid=lambda: 0)
+        with mock.patch.multiple(failpoint, _name=name, _left=nth, os=fake):
+            call()
+        if not left.exists():
+            return
+        self.n_crashes += 1
+        for each in self.openers:
+            each.engine.close()
+        shutil.rmtree(self.folder)
+        self.folder, self.held = left, []
+        self.openers = [self.reopened() for _ in self.openers]
+        self.engine = self.openers[0]
+        if self.engine.get() == before.get():
+            self.oracle = before
+
     def teardown(self):
         super().teardown()
         for each in getattr(self, "openers", []):
             each.engine.close()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder.parent)
 
 
-for machine in (CollectionMachine, FolderMachine):
+for machine, n_examples in ((CollectionMachine, 40), (FolderMachine, 60)):
     machine.TestCase.settings = settings(
-        deadline=None, max_examples=40, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow]
+        deadline=None, max_examples=n_examples, stateful_step_count=20, suppress_health_check=[HealthCheck.too_slow]
     )
 TestCollectionMachine = CollectionMachine.TestCase
 TestFolderMachine = FolderMachine.TestCase

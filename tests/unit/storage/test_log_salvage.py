@@ -67,6 +67,22 @@ def test_a_log_that_cannot_be_read_is_not_an_empty_one(path, content):
     assert any("cannot be told" in each for each in found.losses)
 
 
+@pytest.mark.parametrize("at", [0, 3, 16, 18, 21, 29, 47, 59, 100, 104, 3700, 3950, 4050])
+def test_damage_in_the_first_page_costs_nothing(path, at):
+    """It holds the header and the definitions of the tables, which each log has."""
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(bytes(content))
+    found = salvage_log(path)
+    assert (found.losses, found.segments, sorted(found.entries)) == ((), SEGMENTS, [3, 4, 5, 6, 7])
+
+
+def test_a_first_page_of_zeros_costs_nothing(path):
+    path.write_bytes(bytes(4096) + path.read_bytes()[4096:])
+    found = salvage_log(path)
+    assert (found.losses, found.segments, sorted(found.entries)) == ((), SEGMENTS, [3, 4, 5, 6, 7])
+
+
 def test_a_damaged_entry_is_left_out_and_named_and_those_behind_it_are_kept(path):
     body = bytearray(entry("id-4").to_bytes())
     body[-1] ^= 1

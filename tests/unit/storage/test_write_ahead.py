@@ -98,6 +98,14 @@ def test_what_stands_behind_a_damaged_frame_is_kept(path, tmp_path):
     assert n_rows(path) < N - 3
 
 
+def test_it_is_told_when_the_last_commit_may_be_missing_from_the_copy(path, tmp_path):
+    assert copy_with_log(path, tmp_path / "whole.sqlite")
+    flip(wal_of(path), HEADER + 3 * FRAME + 2000)
+    assert copy_with_log(path, tmp_path / "middle.sqlite")
+    flip(wal_of(path), last_commit(path) + 2000)
+    assert not copy_with_log(path, tmp_path / "both.sqlite")
+
+
 def test_a_damaged_header_loses_no_page(path, tmp_path):
     flip(wal_of(path), 17)
     copy_with_log(path, tmp_path / "copy.sqlite")
