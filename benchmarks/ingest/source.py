@@ -57,10 +57,10 @@ class Source:
         return Batch(
             ids=[f"row-{number:08d}" for number in numbers.tolist()],
             vectors=vectors,
-            documents=[self.documents[place] for place in places.tolist()],
+            documents=[self.documents[place] for place in map(int, places)],
             metadatas=[
                 _metadata(number + generation, self.sets[place])
-                for number, place in zip(numbers.tolist(), places.tolist(), strict=True)
+                for number, place in zip(numbers.tolist(), map(int, places), strict=True)
             ],
         )
 
@@ -104,10 +104,11 @@ def _metadata(number: int, name: str) -> dict[str, Any]:
 
 def _noise() -> NDArray[np.float32]:
     global _made_noise
-    if _made_noise is None:
+    found = _made_noise
+    if found is None:
         made = np.random.default_rng(5).normal(size=(_NOISES, DIMENSION))
-        _made_noise = (made * (NOISE / DIMENSION**0.5)).astype(np.float32)
-    return _made_noise
+        found = _made_noise = (made * (NOISE / DIMENSION**0.5)).astype(np.float32)
+    return found
 
 
 _made_noise: NDArray[np.float32] | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import uuid
 import zlib
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +32,7 @@ _SCHEMA = (
     "name TEXT NOT NULL, tenant TEXT NOT NULL, database TEXT NOT NULL, facts TEXT NOT NULL, checksum INTEGER NOT NULL, "
     "UNIQUE (tenant, database, name))",
     "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), n_rows INTEGER NOT NULL, total INTEGER NOT NULL)",
+    "CREATE TABLE removed (id TEXT PRIMARY KEY)",
 )
 _TABLES = ("tenants", "databases", "collections")
 
@@ -154,7 +155,7 @@ class Catalog:
     def remove_database(self, name: str, tenant: str) -> None:
         """Remove a database and the collections in it."""
         self._file.execute("DELETE FROM databases WHERE name = ? AND tenant = ?", (name, tenant))
-        self._file.execute("DELETE FROM collections WHERE database = ? AND tenant = ?", (name, tenant))
+        self._remove_collections("database = ? AND tenant = ?", (name, tenant))
 
     def put_collection(self, info: CollectionInfo) -> None:
         """Add a collection, or replace what is known of the one with its id; it keeps its place in the order."""
@@ -167,10 +168,23 @@ class Catalog:
 
     def remove_collection(self, id: uuid.UUID) -> None:
         """Remove a collection."""
-        self._file.execute("DELETE FROM collections WHERE id = ?", (str(id),))
+        self._remove_collections("id = ?", (str(id),))
+
+    def _remove_collections(self, which: str, values: Sequence[str]) -> None:
+        self._file.execute(f"INSERT OR IGNORE INTO removed SELECT id FROM collections WHERE {which}", values)
+        self._file.execute(f"DELETE FROM collections WHERE {which}", values)
+
+    def removed(self) -> set[str]:
+        """Return the ids of collections that were removed, and whose folders may still be there."""
+        return {id_ for (id_,) in self._file.execute("SELECT id FROM removed")}
+
+    def forget_removed(self, id: str) -> None:
+        """Take note that the folder of a removed collection is gone."""
+        self._file.execute("DELETE FROM removed WHERE id = ?", (id,))
 
     def clear(self) -> None:
         """Remove everything but the default tenant and database, which are made if they are missing."""
+        self._remove_collections("1", ())
         for table in _TABLES:
             self._file.execute(f"DELETE FROM {table}")
         self.add_tenant(DEFAULT_TENANT)

@@ -12,15 +12,15 @@ import shutil
 import threading
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
-from chroma_search.engine.collection import LOG, CollectionEngine, only_reads
+from chroma_search.engine.collection import LOG, SEGMENTS, CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
-from chroma_search.errors import ConflictError, LockedError, NotFoundError
+from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
 from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
@@ -31,6 +31,8 @@ from chroma_search.storage.sqlite_file import BUSY_S
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
 CATALOG, COLLECTIONS, DAMAGED = "catalog.sqlite", "collections", "damaged"
+
+PAGE_BYTES = 4096
 
 Place = tuple[str, str, str]
 
@@ -409,13 +411,35 @@ class Database:
                 shutil.rmtree(folder, ignore_errors=True)  # what stays is swept when the database is opened next
 
     def _sweep(self) -> None:
-        """Remove folders that no collection has: a process was killed between two steps."""
+        """Remove folders that a killed process has left: of removed collections, and of those it was just making.
+
+        A folder with records that the catalog neither knows nor has removed stays: the catalog is then an older one
+        than it should be, and `verify` and `repair` know what to do.
+        """
         assert self._folder is not None
         with self._lock, self._catalog.writing():  # nobody is creating one at the same time
             self._read()
             known = {str(info.id) for info in self._collections.values()}
+            removed = self._catalog.removed() - known
             for folder in (self._folder / COLLECTIONS).iterdir():
-                if folder.name not in known:
-                    shutil.rmtree(folder, ignore_errors=True)
-                else:
+                if folder.name in known:
                     self._files.sweep(folder)
+                elif folder.name in removed or not _was_written(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+            for id_ in removed:
+                if not (self._folder / COLLECTIONS / id_).exists():
+                    self._catalog.forget_removed(id_)
+
+
+def _was_written(folder: Path) -> bool:
+    """Tell whether a collection that nobody knows could hold records; when in doubt, yes."""
+    if not (folder / LOG).exists():
+        return (folder / SEGMENTS).exists()
+    try:
+        with closing(SqliteLog(folder / LOG, "read")) as log:
+            news = log.news()
+            return bool(news.entries) or (news.manifest is not None and bool(news.manifest.segments))
+    except NotFoundError:  # it was deleted
+        return False
+    except StorageError:  # one that was just being made has a single page
+        return (folder / LOG).stat().st_size > PAGE_BYTES or (folder / SEGMENTS).exists()

@@ -199,8 +199,9 @@ class _Repair:
             with closing(Catalog(path, "read")) as catalog:
                 catalog.check_pages()
                 catalog.state()
-            known = {info.id for info in left.collections}
-            unknown = [info for place, info in self._cards() if info.id not in known and holds_records(place)]
+                removed = catalog.removed()
+            known = {str(info.id) for info in left.collections} | removed
+            unknown = [info for place, info in self._cards() if place.name not in known and holds_records(place)]
             if not unknown:
                 return
             notes = list[str]()

@@ -106,7 +106,7 @@ def verify(path: str | PathLike[str], *, progress: Progress | None = None) -> Ve
             kind="folder",
             name=str(folder),
         )
-    findings, known = _catalog_findings(folder)
+    findings, known, _ = _catalog_findings(folder)
     places = [each for each in sorted((folder / COLLECTIONS).glob("*")) if known is None or each.name in known]
     findings += [_gone(each) for each in sorted(known or ()) if not (folder / COLLECTIONS / each).exists()]
     findings += [] if known is None else _unknown_collections(folder)
@@ -206,14 +206,14 @@ def _segment_errors(folder: Path, expected: Mapping[str, int | None]) -> tuple[l
     return errors, is_gone
 
 
-def _catalog_findings(folder: Path) -> tuple[list[Finding], set[str] | None]:
-    """Return what is wrong with the catalog, and the ids of its collections, None when it cannot tell."""
+def _catalog_findings(folder: Path) -> tuple[list[Finding], set[str] | None, set[str]]:
+    """Return what is wrong with the catalog, the ids of its collections (None: it cannot tell), and removed ones."""
     try:
         with closing(Catalog(folder / CATALOG, "read")) as catalog:
             catalog.check_pages()
-            return [], {str(info.id) for info in catalog.state().collections}
+            return [], {str(info.id) for info in catalog.state().collections}, catalog.removed()
     except StorageError as error:
-        return [_finding(folder, folder / CATALOG, error)], None
+        return [_finding(folder, folder / CATALOG, error)], None, set()
 
 
 def _unknown_collections(folder: Path) -> list[Finding]:
@@ -224,12 +224,13 @@ def _unknown_collections(folder: Path) -> list[Finding]:
     unknown: list[Path] = []
     for attempt in range(ATTEMPTS):
         time.sleep(BETWEEN_S if attempt else 0)
-        _, known = _catalog_findings(folder)
-        unknown = [each for each in sorted((folder / COLLECTIONS).glob("*")) if each.name not in (known or ())]
+        _, known, removed = _catalog_findings(folder)
+        expected = (known or set()) | removed
+        unknown = [each for each in sorted((folder / COLLECTIONS).glob("*")) if each.name not in expected]
         unknown = [each for each in unknown if not list(_card_errors(each)) and holds_records(each)]
         if known is None or not unknown:
             return []
-    what = "the catalog does not know this collection: it is an older one, or a process was killed while deleting it"
+    what = "the catalog does not know this collection: it is older than it should be"
     return [Finding(f"{COLLECTIONS}/{each.name}", None, what) for each in unknown]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import chromadb
 import numpy as np
@@ -25,7 +26,7 @@ class Chroma:
 
     def create(self, folder: Path, dimension: int) -> None:
         self._connect(folder)
-        graph = {"space": "l2", "max_neighbors": MAX_NEIGHBORS, "ef_construction": EF_CONSTRUCTION}
+        graph: Any = {"space": "l2", "max_neighbors": MAX_NEIGHBORS, "ef_construction": EF_CONSTRUCTION}
         self._collection = self._client.create_collection(
             "bench", configuration={"hnsw": graph}, embedding_function=None
         )
@@ -36,12 +37,12 @@ class Chroma:
 
     def add(self, batch: Batch) -> None:
         self._collection.add(
-            ids=batch.ids, embeddings=batch.vectors, documents=batch.documents, metadatas=batch.metadatas
+            ids=batch.ids, embeddings=batch.vectors, documents=batch.documents, metadatas=cast(Any, batch.metadatas)
         )
 
     def update(self, batch: Batch) -> None:
         self._collection.update(
-            ids=batch.ids, embeddings=batch.vectors, documents=batch.documents, metadatas=batch.metadatas
+            ids=batch.ids, embeddings=batch.vectors, documents=batch.documents, metadatas=cast(Any, batch.metadatas)
         )
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -71,7 +72,7 @@ class Chroma:
         return "chroma vacuum" if done.returncode == 0 else ""
 
     def close(self) -> None:
-        self._client.close()
+        cast(Any, self._client).close()  # which its type leaves out
 
     def _connect(self, folder: Path) -> None:
         self._folder = folder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ class Ours:
 
     def create(self, folder: Path, dimension: int) -> None:
         self._client = chroma_search.PersistentClient(folder)
-        graph = {"space": "l2", "max_neighbors": MAX_NEIGHBORS, "ef_construction": EF_CONSTRUCTION}
+        graph: Any = {"space": "l2", "max_neighbors": MAX_NEIGHBORS, "ef_construction": EF_CONSTRUCTION}
         self._collection = self._client.create_collection(
             "bench", configuration={"hnsw": graph}, embedding_function=None
         )

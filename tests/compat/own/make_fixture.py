@@ -31,8 +31,9 @@ def fill(folder: Path) -> None:
     """Write what a folder can hold: flushed and unflushed records, updates, deletes, every type of metadata."""
     with chroma_search.PersistentClient(folder) as client:
         for kind in ("hnsw", "spann"):
+            configuration: Any = {kind: {"space": "l2"}}
             collection = client.create_collection(
-                f"of-{kind}", metadata={"kind": kind}, configuration={kind: {"space": "l2"}}, embedding_function=None
+                f"of-{kind}", metadata={"kind": kind}, configuration=configuration, embedding_function=None
             )
             rows = range(N)
             collection.add(

@@ -150,3 +150,23 @@ def test_a_wrong_write_leaves_nothing_behind(tmp_path):
         collection.add(ids="d", embeddings=[1.0, 2.0])
     with PersistentClient(tmp_path) as client:
         assert client.get_collection("docs", embedding_function=None).get()["ids"] == ["a", "d"]
+
+
+def test_a_collection_with_records_that_the_catalog_does_not_know_is_not_swept(tmp_path):
+    """An older catalog, such as one whose write-ahead file was lost, must not cost the collections made since."""
+    with PersistentClient(tmp_path) as client:
+        client.create_collection("first", embedding_function=None)
+    older = (tmp_path / "catalog.sqlite").read_bytes()
+    with PersistentClient(tmp_path) as client:
+        client.create_collection("second", embedding_function=None).add(["a"], [[1.0]])
+        client.create_collection("gone", embedding_function=None).add(["b"], [[1.0]])
+        client.delete_collection("gone")
+    (tmp_path / "catalog.sqlite").write_bytes(older)
+    with PersistentClient(tmp_path) as client:
+        assert [each.name for each in client.list_collections()] == ["first"]
+    assert not chroma_search.verify(tmp_path).is_clean
+    chroma_search.repair(tmp_path)
+    assert chroma_search.verify(tmp_path).is_clean
+    with PersistentClient(tmp_path) as client:
+        assert [each.name for each in client.list_collections()] == ["first", "second"]
+        assert client.get_collection("second", embedding_function=None).get()["ids"] == ["a"]

@@ -83,7 +83,7 @@ def test_nothing_is_made_where_there_is_nothing(tmp_path):
         chroma_search.PersistentClient(tmp_path / "none", mode="r")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InvalidArgumentError, match="'rw' or 'r'"):
-        chroma_search.PersistentClient(tmp_path, mode="x")
+        chroma_search.PersistentClient(tmp_path, mode="x")  # type: ignore[reportArgumentType]  # on purpose
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions of folders are not those of POSIX")
