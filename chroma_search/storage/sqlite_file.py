@@ -18,6 +18,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ BUSY_S = 10.0
 
 WAL_BYTES = 4_000_000
 """What is left of the write-ahead file once it was moved into the database; it grows beyond that while in use."""
+
+RETRY_S = 0.005
+"""Between two tries of what SQLite does not wait for."""
 
 PAGES_FREED = 2_000
 """Pages given back to the file system in one transaction: 8 MB, for which writers wait 20 ms."""
@@ -203,7 +207,7 @@ class SqliteFile:
         connection = self._connected(_uri(self.path, f"mode={kind}"))
         with self._our_errors():
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of use before the first table is made
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            mode = self._with_write_ahead_file(connection)
             if mode != ("wal",):  # SQLite goes on with a rollback journal, whose name it need not sync
                 connection.close()
                 raise StorageError(f"{self._name} cannot have a write-ahead file ({mode}): the disk may be failing")
@@ -218,6 +222,17 @@ class SqliteFile:
         except BaseException:
             connection.close()
             raise
+
+    def _with_write_ahead_file(self, connection: sqlite3.Connection) -> tuple[Any, ...] | None:
+        """Switch to WAL mode; while other processes are opening a new file SQLite refuses that without waiting."""
+        until = time.monotonic() + self._busy_s
+        while True:
+            try:
+                return connection.execute("PRAGMA journal_mode=WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(RETRY_S)
 
     @staticmethod
     def _check_write_ahead(path: Path) -> None:
