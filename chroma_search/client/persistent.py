@@ -29,8 +29,8 @@ def PersistentClient(  # noqa: N802 - upstream's name
         settings: must equal those of the other clients of this process on the same folder.
         tenant, database: where its collections are; both must exist.
         mode: `r` opens a folder that exists, changes nothing in it, and refuses whatever would: for folders on a file
-            system that cannot be written, and for programs that only search. It still sees what others write. (Where the
-            folder can be written, SQLite leaves empty files of its own beside the log.)
+            system that cannot be written, and for programs that only search. It still sees what others write. Where
+            the folder can be written, SQLite leaves empty files of its own beside the log.
         memory_limit: bytes that collections may hold in memory together, counted as their open files and three times
             what waits in their logs. Those not used for the longest time are let go of. Files are mapped, so a limit is
             needed only where many collections are used in turn. As `Settings.chroma_memory_limit_bytes`.
