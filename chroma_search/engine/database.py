@@ -437,8 +437,7 @@ def _was_written(folder: Path) -> bool:
         return (folder / SEGMENTS).exists()
     try:
         with closing(SqliteLog(folder / LOG, "read")) as log:
-            news = log.news()
-            return bool(news.entries) or (news.manifest is not None and bool(news.manifest.segments))
+            return log.news().holds_records
     except NotFoundError:  # it was deleted
         return False
     except StorageError:  # one that was just being made has a single page

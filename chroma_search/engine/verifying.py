@@ -156,8 +156,9 @@ def verify_collection(folder: Path) -> CollectionSeen:
 def holds_records(folder: Path) -> bool:
     """Tell whether a collection's folder is sound, not that of a deleted collection, and was written to."""
     try:
-        manifest, n_entries = _log_state(folder / LOG)
-        return bool(n_entries or manifest.segments)
+        with closing(SqliteLog(folder / LOG, "read")) as log:
+            log.check_pages()
+            return log.news().holds_records
     except (StorageError, NotFoundError):
         return False
 

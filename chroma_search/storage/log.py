@@ -111,6 +111,11 @@ class News:
     def __bool__(self) -> bool:
         return self.manifest is not None or bool(self.entries)
 
+    @property
+    def holds_records(self) -> bool:
+        """Whether anything was written and is not all flushed away; of the first news of a log."""
+        return bool(self.entries) or (self.manifest is not None and bool(self.manifest.segments))
+
 
 class Log(Protocol):
     """What a collection needs of its log. One object per collection and process; calls come under its lock."""

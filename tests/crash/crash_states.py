@@ -248,9 +248,11 @@ class TracedFolder:
                 elif target is folder:
                     folder.name(self._moment, {name: None, new_name: folder.now[name]})
                 else:
-                    raise NotImplementedError(f"{operation}: nobody here renames from folder to folder")
+                    raise AssertionError(
+                        f"{operation}: teach the model renames from folder to folder, before trusting it"
+                    )
             case kind:
-                raise NotImplementedError(kind)
+                raise AssertionError(f"the trace holds an operation {kind!r} that the model does not know")
 
     def _place(self, path: str) -> tuple[_Folder, str]:
         """Return the folder of a path, and its name in there."""

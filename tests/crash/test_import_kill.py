@@ -4,8 +4,6 @@ How many kills: each pass of the failpoints of imports, some of those below, and
 """
 
 import random
-import tempfile
-from pathlib import Path
 
 import pytest
 
@@ -22,25 +20,13 @@ from tests.crash.import_kill import (
     prepare,
     visible,
 )
-from tests.crash.killing import MEMORY, points_passed
-from tests.crash.nursery import WHY_NOT, Nursery
+from tests.crash.killing import points_passed
+from tests.crash.nursery import WHY_NOT
 
 pytestmark = [pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT)), pytest.mark.slow]
 
 KILLED_AT = tuple(name for name in NAMES if name.startswith("import."))
 BELOW = ("catalog.before_commit", "catalog.after_commit", "collection.after_card", "log.after_commit")
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    with Nursery() as opened:
-        yield opened
-
-
-@pytest.fixture
-def work():
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        yield Path(folder)
 
 
 def all_and_some(passed, most):

@@ -24,7 +24,7 @@ from tests.crash.killing import (
     state_after,
     state_of,
 )
-from tests.crash.nursery import WHY_NOT, Nursery
+from tests.crash.nursery import WHY_NOT
 
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 
@@ -38,19 +38,6 @@ HISTORY_POINTS = tuple(
 )
 KILLED_AT = HISTORY_POINTS
 """Failpoints that the tests of this file kill at: each of them fails where its process is not killed."""
-
-
-@pytest.fixture(scope="module")
-def nursery():
-    with Nursery() as opened:
-        yield opened
-
-
-@pytest.fixture
-def work():
-    """A folder in memory, if there is one: syncing takes long, and says nothing about a kill."""
-    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        yield Path(folder)
 
 
 @lru_cache(None)

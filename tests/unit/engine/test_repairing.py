@@ -12,6 +12,7 @@ import pytest
 import chroma_search
 from chroma_search.errors import LockedError, NotFoundError
 from chroma_search.storage.array_file import ArrayFile
+from tests.unit.engine.damaging import contents, flip
 
 N = 60
 
@@ -54,18 +55,6 @@ def records(folder, name="first"):
         found["ids"], found["documents"], found["metadatas"], np.asarray(found["embeddings"]).tolist(), strict=True
     )
     return {id_: tuple(rest) for id_, *rest in rows}
-
-
-def flip(path, at):
-    content = bytearray(path.read_bytes())
-    content[at] ^= 16
-    path.write_bytes(bytes(content))
-
-
-def contents(folder):
-    """All files but those that SQLite puts beside a database while it is read: an index, and an empty file."""
-    files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {path: content for path, content in files.items() if content and not path.name.endswith("-shm")}
 
 
 def segment_of(folder):

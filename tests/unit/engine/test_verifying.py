@@ -12,6 +12,7 @@ import chroma_search
 from chroma_search.engine.verifying import verify
 from chroma_search.errors import NotFoundError
 from chroma_search.storage.segment_folder import SegmentFolder
+from tests.unit.engine.damaging import contents, flip
 
 
 @pytest.fixture
@@ -31,18 +32,6 @@ def folder(tmp_path):
 def place_of(folder, name):
     with chroma_search.PersistentClient(folder) as client:
         return folder / "collections" / str(client.get_collection(name, embedding_function=None).id)
-
-
-def flip(path, at):
-    content = bytearray(path.read_bytes())
-    content[at] ^= 16
-    path.write_bytes(bytes(content))
-
-
-def contents(folder):
-    """All files but those that SQLite puts beside a database while it is read: an index, and an empty file."""
-    files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {path: content for path, content in files.items() if content and not path.name.endswith("-shm")}
 
 
 def the_finding(folder):
