@@ -43,10 +43,9 @@ from chroma_search.model.results import DeleteResult, GetResult, IndexingStatus,
 from chroma_search.schema import CollectionConfiguration, Schema, UpdateCollectionConfiguration
 from chroma_search.schema.collection_metadata import validate_metadata_update
 from chroma_search.schema.configuration import load_collection_configuration_from_json, updated_configuration
-from chroma_search.schema.index_rules import IndexRules, functions_of
+from chroma_search.schema.index_rules import IndexRules
 from chroma_search.schema.names import validate_collection_name
 from chroma_search.schema.schema_form import complete_form
-from chroma_search.schema.schema_validation import checked_form
 
 WhereFilter = Mapping[str, Any] | Where | str
 """A filter: upstream's dict, or (ours) a `Where` or a text of the query language."""
@@ -131,9 +130,7 @@ class Collection:
     @property
     def schema(self) -> Schema:
         """Which index is on for which key, a copy."""
-        held = self._engine.schema
-        form = None if held is None else checked_form(held.serialize_to_json())
-        return Schema.deserialize_from_json(complete_form(form, self._engine.config))
+        return Schema.deserialize_from_json(complete_form(self._engine.schema_form, self._engine.config))
 
     def count(self, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         """Return the number of records.
@@ -503,12 +500,8 @@ class Collection:
 
     def _rules(self) -> IndexRules:
         if self._rules_of_schema is None:
-            schema = self._engine.schema
-            self._rules_of_schema = (
-                IndexRules()
-                if schema is None
-                else IndexRules(checked_form(schema.serialize_to_json()), functions_of(schema))
-            )
+            functions = self._system.key_functions.get(self._engine.id, {})
+            self._rules_of_schema = IndexRules(self._engine.schema_form, functions)
         return self._rules_of_schema
 
     def _included(self, include: Any, *, refused: Sequence[str] = ()) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from copy import deepcopy
 from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,7 @@ from chroma_search.schema.index_rules import functions_of
 from chroma_search.schema.names import validate_collection_name, validate_database_name, validate_tenant_name
 from chroma_search.schema.reconcile import resolve_configuration
 from chroma_search.schema.schema_validation import checked_form
-from chroma_search.schema.value_types import EMBEDDING_KEY, LAYOUT, get_index
+from chroma_search.schema.value_types import EMBEDDING_KEY
 from chroma_search.version import __version__
 
 if TYPE_CHECKING:
@@ -270,6 +269,7 @@ class EmbeddedClient(SystemClient):
             raise ForbiddenError("Reset is disabled by config: make the client with Settings(allow_reset=True)")
         system.database.reset()
         system.functions.clear()
+        system.key_functions.clear()
         return True
 
     def list_collections(self, limit: int | None = None, offset: int | None = None) -> list[Collection]:
@@ -318,14 +318,13 @@ class EmbeddedClient(SystemClient):
         held_metadata = validate_collection_metadata(metadata)
         form = None if schema is None else checked_form(schema.serialize_to_json())
         config = resolve_configuration(wanted, held_metadata, form)
-        held_schema = None if schema is None else _own_schema(schema)
         engine = database.create_collection(
             name,
             self.tenant,
             self.database,
             config=config,
             metadata=held_metadata,
-            schema=held_schema,
+            schema=form,
             get_or_create=get_or_create,
         )
         if engine.config is not config:  # it was there before
@@ -386,6 +385,7 @@ class EmbeddedClient(SystemClient):
         engine = database.get_collection(name, self.tenant, self.database)
         database.delete_collection(name, self.tenant, self.database)
         self._system.functions.pop(engine.id, None)
+        self._system.key_functions.pop(engine.id, None)
 
     def _opened(
         self, engine: CollectionEngine, embedding_function: Any | None, data_loader: DataLoader | None
@@ -396,6 +396,8 @@ class EmbeddedClient(SystemClient):
     def _remember(self, engine: CollectionEngine, function: Any | None, schema: Schema | None) -> None:
         """Keep the function of a new collection as the object that it is."""
         of_schema = {} if schema is None else functions_of(schema)
+        if of_schema:
+            self._system.key_functions[engine.id] = of_schema
         chosen = of_schema.get(EMBEDDING_KEY) if function is None or _is_default(function) else function
         if callable(chosen) and not _is_default(chosen):  # what is written as JSON is built when it is needed
             self._system.functions[engine.id] = RememberedFunction(engine.config.embedding_function, chosen)
@@ -429,15 +431,6 @@ def Client(  # noqa: N802 - upstream's name
         UnsupportedError: the settings ask for a server.
     """
     return EmbeddedClient(str(tenant), str(database), settings)
-
-
-def _own_schema(schema: Schema) -> Schema:
-    """Return a copy that later changes by the caller do not reach; the functions in it stay the same objects."""
-    trees = (schema.defaults, *schema.keys.values())
-    indexes = [index for tree in trees for slot in LAYOUT if (index := get_index(tree, slot)) is not None]
-    functions = [getattr(index.config, "embedding_function", None) for index in indexes]
-    # What deepcopy finds in its memo it takes as copied: a function may hold a model, or a lock.
-    return deepcopy(schema, {id(function): function for function in functions if function is not None})
 
 
 def _is_default(function: object) -> bool:

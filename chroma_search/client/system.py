@@ -13,6 +13,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from chroma_search.client.function_cache import RememberedFunction
@@ -33,6 +34,7 @@ class System:
         settings: those of the first client.
         database: the data.
         functions: embedding functions as objects, by the id of their collection.
+        key_functions: those of single keys, as the schema named them at creation, by collection and key.
         n_clients: clients that are open.
     """
 
@@ -40,6 +42,7 @@ class System:
     settings: Settings
     database: Database
     functions: dict[UUID, RememberedFunction] = field(default_factory=dict[UUID, RememberedFunction])
+    key_functions: dict[UUID, dict[str, Any]] = field(default_factory=dict[UUID, dict[str, Any]])
     n_clients: int = 0
 
 

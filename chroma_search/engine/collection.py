@@ -44,9 +44,9 @@ from chroma_search.planner.operators.fetch import Places, locate
 from chroma_search.planner.optimizer import optimize
 from chroma_search.planner.rules.prune_columns import prune_columns
 from chroma_search.planner.rules.share_leaves import share_leaves
-from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_rules import IndexRules
+from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.schema.schema_validation import checked_form
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log import Log, News, NoLog, SqliteLog
@@ -71,7 +71,8 @@ class CollectionEngine:
         name, tenant, database: where it is found.
         config: distance, index kind and parameters, embedding function.
         metadata: the collection's own metadata.
-        schema: which keys are indexed how, or None for the default.
+        schema: JSON form of which keys are indexed how, or None for the default. It stays JSON: only a client builds
+            the embedding functions that it names.
         analyzer: how texts become tokens for BM25.
         id: its id, a new one by default.
         folder: where its log and its segments are, opened when it is first used; None for memory.
@@ -86,7 +87,7 @@ class CollectionEngine:
         database: str,
         config: CollectionConfig,
         metadata: dict[str, Any] | None = None,
-        schema: Schema | None = None,
+        schema: SchemaForm | None = None,
         analyzer: Analyzer | None = None,
         *,
         id: uuid.UUID | None = None,
@@ -100,8 +101,8 @@ class CollectionEngine:
         self.database = database
         self.config = config
         self.metadata = metadata
-        self.schema = schema
-        self._rules = IndexRules() if schema is None else IndexRules(checked_form(schema.serialize_to_json()))
+        self.schema_form = None if schema is None else checked_form(schema)
+        self._rules = IndexRules(self.schema_form)
         self._analyzer = analyzer or Analyzer()
         self._lock = threading.RLock()
         self._folder = folder

@@ -21,8 +21,8 @@ from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catal
 from chroma_search.engine.collection import LOG, SEGMENTS, CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
 from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
-from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
@@ -149,10 +149,13 @@ class Database:
         *,
         config: CollectionConfig,
         metadata: dict[str, Any] | None = None,
-        schema: Schema | None = None,
+        schema: SchemaForm | None = None,
         get_or_create: bool = False,
     ) -> CollectionEngine:
         """Create a collection, or return the existing one unchanged with `get_or_create`.
+
+        Args:
+            schema: JSON form, checked (`schema_validation.py`), or None for the default.
 
         Raises:
             ConflictError: it exists. NotFoundError: no such database.
@@ -164,11 +167,10 @@ class Database:
                 if get_or_create:
                     return self._engine(held)
                 raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
-            form = None if schema is None else schema.serialize_to_json()
-            info = CollectionInfo(uuid.uuid4(), name, tenant, database, config.to_stored(), metadata, form)
+            info = CollectionInfo(uuid.uuid4(), name, tenant, database, config.to_stored(), metadata, schema)
             self._catalog.put_collection(info)
             self._make_folder(info)
-            engine = self._engines[info.id] = self._new_engine(info, config, schema)
+            engine = self._engines[info.id] = self._new_engine(info, config)
             return engine
 
     def get_collection(self, name: str, tenant: str, database: str) -> CollectionEngine:
@@ -313,12 +315,11 @@ class Database:
     def _engine(self, info: CollectionInfo) -> CollectionEngine:
         engine = self._engines.get(info.id)
         if engine is None:
-            schema = None if info.schema is None else Schema.deserialize_from_json(info.schema)
             config = CollectionConfig.from_stored(info.config)
-            engine = self._engines[info.id] = self._new_engine(info, config, schema)
+            engine = self._engines[info.id] = self._new_engine(info, config)
         return engine
 
-    def _new_engine(self, info: CollectionInfo, config: CollectionConfig, schema: Schema | None) -> CollectionEngine:
+    def _new_engine(self, info: CollectionInfo, config: CollectionConfig) -> CollectionEngine:
         metadata = None if info.metadata is None else dict(info.metadata)
         return CollectionEngine(
             info.name,
@@ -326,7 +327,7 @@ class Database:
             info.database,
             config,
             metadata,
-            schema,
+            info.schema,
             id=info.id,
             folder=self._folder_of(info.id),
             reads_only=self._reads_only,

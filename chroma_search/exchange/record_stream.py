@@ -128,7 +128,7 @@ class RecordStream:
             name=engine.name,
             configuration=engine.config.to_json(),
             metadata=engine.metadata,
-            schema=None if engine.schema is None else engine.schema.serialize_to_json(),
+            schema=engine.schema_form,
             dimension=snapshot.dimension,
         )
         self._run = Execution(snapshot.segments, engine.run_settings(RunOptions()))
