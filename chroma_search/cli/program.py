@@ -21,6 +21,8 @@ from chroma_search.version import __version__
 NAME = "chroma-search"
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("run", "Serve a folder over Chroma's HTTP API."),
+    "user": ("user", "Add, list and remove the users of a server."),
     "info": ("info", "Show what is in a folder: tenants, databases, collections, records, bytes."),
     "query": ("query", "Run a search in the query language and show the records."),
     "explain": ("explain", "Show how a search is run, and why so."),

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from chroma_search.dsl import Knn, Limit, SearchClauses, Select, Where
 from chroma_search.dsl.page import COLUMNS
 from chroma_search.dsl.validation import check_search, check_where
 from chroma_search.dsl.where import Comparison
-from chroma_search.engine.explaining import explain
+from chroma_search.engine.explaining import RanSearch, explain
 from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.flushing import Flusher
 from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
@@ -37,7 +38,7 @@ from chroma_search.errors import (
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex
 from chroma_search.model.sparse_vector import SparseVector
-from chroma_search.planner.execute import Answer, Execution, RunSettings
+from chroma_search.planner.execute import Answer, Execution, RunSettings, RunTrace
 from chroma_search.planner.explain import Explanation
 from chroma_search.planner.logical import LogicalPlan, lower, walk
 from chroma_search.planner.operators.fetch import Places, locate
@@ -318,8 +319,13 @@ class CollectionEngine:
         filtered = where
         if where is not None and not isinstance(where, Comparison):  # which no rule can improve
             filtered = optimize(LogicalPlan(where=where, columns=frozenset())).where
-        run = Execution(snapshot.segments, self.run_settings(options))
-        answers = run.nearest(vectors, n_results, filtered, ids)
+        settings = self.run_settings(options)
+        run = Execution(snapshot.segments, settings)
+        trace = None if options.observe is None else RunTrace()
+        answers = run.nearest(vectors, n_results, filtered, ids, trace)
+        if options.observe is not None and trace is not None:
+            plan = partial(_nearest_plan, vectors[0], n_results, filtered)
+            options.observe(RanSearch(plan, snapshot.segments, settings, trace))
         return [_found(answer.places, columns, snapshot.dimension, answer) for answer in answers]
 
     def search(self, searches: Sequence[SearchClauses], options: RunOptions) -> list[Found]:
@@ -334,7 +340,12 @@ class CollectionEngine:
         if snapshot.dimension is None:
             return [_empty(clauses.select) for clauses in searches]
         plans = [self._plan(clauses) for clauses in searches]
-        answers = Execution(snapshot.segments, self.run_settings(options)).run(plans)
+        settings = self.run_settings(options)
+        traces = None if options.observe is None else [RunTrace() for _ in plans]
+        answers = Execution(snapshot.segments, settings).run(plans, traces)
+        if options.observe is not None:
+            for plan, trace in zip(plans, traces or (), strict=True):
+                options.observe(RanSearch(partial(_itself, plan), snapshot.segments, settings, trace))
         return [_selected(plan, answer, snapshot.dimension) for plan, answer in zip(plans, answers, strict=True)]
 
     def explain(self, search: SearchClauses, options: RunOptions, mode: ExplainMode = "plan") -> Explanation:
@@ -449,6 +460,15 @@ def only_reads(feature: str) -> UnsupportedError:
     """Return the error of a change to what was opened to be read."""
     why, instead = "the folder was opened with mode='r'", "open it without mode='r'"
     return UnsupportedError(f"{feature} is not possible: {why}; {instead}", feature=feature, why=why, instead=instead)
+
+
+def _itself(plan: LogicalPlan) -> LogicalPlan:
+    return plan
+
+
+def _nearest_plan(query: NDArray[np.float32], n_results: int, where: Where | None) -> LogicalPlan:
+    """Return the plan of a search that asks what `query()` asked for its first vector."""
+    return optimize(lower(SearchClauses(where=where, rank=Knn(query, limit=n_results), limit=Limit(limit=n_results))))
 
 
 def _found(places: Places, columns: frozenset[str], dimension: int | None, answer: Answer | None = None) -> Found:

@@ -6,14 +6,17 @@ checked without data is checked before, by `client/inputs.py` and `dsl/validatio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.dsl import Where
+
+if TYPE_CHECKING:
+    from chroma_search.planner.explain import Explanation
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,30 @@ class RunOptions:
         exact: every leaf by the exact path.
         strict: refuse what upstream does not have.
         force: strategy of dense leaves, for tests; a segment without it uses the exact scan.
+        observe: called with what ran, once per search or query; None measures nothing.
     """
 
     exact: bool = False
     strict: bool = False
     force: str | None = None
+    observe: Callable[[Ran], None] | None = None
+
+
+class Ran(Protocol):
+    """One search that has run, and how."""
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Wall time of all its stages."""
+        ...
+
+    def explanation(self) -> Explanation:
+        """Return its EXPLAIN ANALYZE: that of this very run."""
+        ...
+
+    def stages(self) -> list[tuple[str, float, dict[str, Any]]]:
+        """Return name, milliseconds and facts of each stage, in the order in which they ran."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
