@@ -4,7 +4,7 @@ Whoever starts a call (the server: it knows the deadline, and whether the client
 operators ask `checkpoint()` at their boundaries and between chunks of long loops. A check that says no raises, and the
 exception ends the call: nothing of it is visible then, for a search only reads and a write checks before it appends.
 
-Without a check, `checkpoint()` costs 40 ns. A check belongs to a thread or task (a context variable), not to the process.
+Without a check, `checkpoint()` costs 40 ns. A check belongs to a thread or task (a context variable), not the process.
 """
 
 from __future__ import annotations

@@ -78,6 +78,8 @@ class ServerSettings(BaseModel):
         slow_request_ms: calls that take longer are logged, searches with their EXPLAIN ANALYZE; None for never.
         log_format: `json` or `text`, a line per request on stderr; `off`.
         memory_limit_bytes: what collections may hold in memory together; None for no limit.
+        single_node_limits: keep to what upstream's single node has where we have more: a SPANN index becomes HNSW, and
+            indexes of sparse vectors are refused. For programs and tests that expect that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -112,6 +114,7 @@ class ServerSettings(BaseModel):
     slow_request_ms: float | None = Field(1000.0, ge=0)
     log_format: Literal["json", "text", "off"] = "text"
     memory_limit_bytes: int | None = Field(None, ge=1)
+    single_node_limits: bool = False
 
     @field_validator("cors_allow_origins", mode="before")
     @classmethod
@@ -137,8 +140,8 @@ class ServerSettings(BaseModel):
         """
         if not self.is_loopback and self.users_file is None and not self.allow_unauthenticated:
             raise InvalidConfigError(
-                f"listening on {self.listen_address} lets other machines read and delete everything: name a users_file, or "
-                "say allow_unauthenticated if something in front of this server asks who they are",
+                f"listening on {self.listen_address} lets others read and delete everything: name a users_file, "
+                "or say allow_unauthenticated if something in front of this server asks who they are",
                 path="listen_address",
             )
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -13,9 +13,10 @@ from chroma_search.errors import ForbiddenError, InvalidArgumentError, InvalidIn
 from chroma_search.schema.collection_metadata import validate_collection_metadata, validate_metadata_update
 from chroma_search.schema.configuration import CollectionConfig, updated_configuration
 from chroma_search.schema.function_form import checked_function_form
+from chroma_search.schema.index_rules import IndexRules
 from chroma_search.schema.names import validate_collection_name
 from chroma_search.schema.reconcile import resolve_configuration
-from chroma_search.schema.schema_form import complete_form
+from chroma_search.schema.schema_form import SchemaForm, complete_form
 from chroma_search.schema.schema_validation import checked_form
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
@@ -31,6 +32,8 @@ def create_collection(call: Call) -> Any:
     metadata = validate_collection_metadata(body.metadata)
     form = None if body.schema_form is None else checked_form(body.schema_form)
     config = resolve_configuration(_known(body.configuration), metadata, form)
+    if call.settings.single_node_limits:
+        config = _limited(config, form)
     try:
         engine = call.database.create_collection(
             name,
@@ -130,6 +133,17 @@ def _known(configuration: dict[str, Any] | None) -> dict[str, Any] | None:
         return None
     names = ("hnsw", "spann", "flat", "embedding_function")
     return {name: configuration[name] for name in names if configuration.get(name) is not None} or None
+
+
+def _limited(config: CollectionConfig, form: SchemaForm | None) -> CollectionConfig:
+    """Return the index that upstream's single node would make."""
+    if IndexRules(form).sparse_keys:
+        raise InvalidArgumentError(
+            "Failed to reconcile schema: Invalid schema input: Sparse vector indexing is not enabled in local"
+        )
+    if config.index_kind != "spann":
+        return config
+    return CollectionConfig(space=config.space, embedding_function=config.embedding_function)
 
 
 def _updated(config: CollectionConfig, update: bodies.ConfigurationUpdate) -> CollectionConfig:
