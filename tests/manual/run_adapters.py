@@ -1,10 +1,12 @@
 """LangChain and LlamaIndex against our server, with the official client. Run it after a change of routes or answers:
 
-    python -m venv adapters && adapters/bin/pip install chromadb==1.5.9 langchain-chroma llama-index-vector-stores-chroma
+    python -m venv adapters
+    adapters/bin/pip install chromadb==1.5.9 langchain-chroma llama-index-vector-stores-chroma
     chroma-search run --memory --port 8000 --allow-reset
     adapters/bin/python tests/manual/run_adapters.py 8000
 
-It resets the server. langchain-chroma 1.1.0 and llama-index-vector-stores-chroma 0.6.0 were used. Not collected by pytest.
+It resets the server. langchain-chroma 1.1.0 and llama-index-vector-stores-chroma 0.6.0 were used. pytest does not
+collect it.
 """
 
 # pyright: basic, reportMissingImports=false
@@ -43,11 +45,12 @@ def langchain_steps(client: Any) -> dict[str, Callable[[], object]]:
     store = Chroma("lang", embedding_function=Letters(), client=client)
     fox = Letters().embed_query("the quick brown fox")
     documents = [Document(page_content=text, metadata={"n": at}) for at, text in enumerate(TEXTS, 1)]
+    late = {"n": {"$gte": 2}}
     search = Search().rank(Knn(fox)).limit(2).select(K.DOCUMENT, K.METADATA, K.SCORE)
     return {
         "add": lambda: store.add_documents(documents, ids=["1", "2", "3"]) == ["1", "2", "3"],
         "similarity": lambda: store.similarity_search(TEXTS[0], k=1)[0].metadata == {"n": 1},
-        "filter": lambda: {d.metadata["n"] for d in store.similarity_search("fox", filter={"n": {"$gte": 2}})} == {2, 3},
+        "filter": lambda: {d.metadata["n"] for d in store.similarity_search("fox", filter=late)} == {2, 3},
         "mmr": lambda: len(store.max_marginal_relevance_search("fox", k=2, fetch_k=3)) == 2,
         "hybrid_search": lambda: store.hybrid_search(search)[0].page_content == TEXTS[0],
         "fork": lambda: len(store.fork("lang2").get()["ids"]) == 3,
