@@ -41,6 +41,7 @@ from chroma_search.errors import ChromaSearchError, CorruptionError, FormatVersi
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
+from chroma_search.storage.last_commit import CommitNote
 from chroma_search.storage.log import Manifest, SqliteLog
 from chroma_search.storage.log_salvage import SalvagedLog, salvage_log
 from chroma_search.storage.rows import Rows
@@ -309,7 +310,8 @@ class _Repair:
 
     def _put_aside_with_log(self, path: Path) -> None:
         """Put a file or a folder aside; of a database also what stands beside it, which must not meet the new one."""
-        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        beside = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
+        for each in (path, *beside, *([CommitNote(path).path] if path.suffix else [])):
             if each.exists():
                 self._put_aside(each)
 
@@ -342,6 +344,8 @@ def _engine_of(info: CollectionInfo, place: Path) -> CollectionEngine:
 
 
 def _lost_rows(left: SoundRows) -> str:
+    if left.n_changes_lost:
+        return f"its last {left.n_changes_lost} changes are lost"
     if left.n_lost is None:
         return "it was damaged, and was made again; whether tenants or databases are missing cannot be told"
     lost = f"{left.n_lost} of its rows are lost" if left.n_lost else "none of its rows is lost"
