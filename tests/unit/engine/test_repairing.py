@@ -11,6 +11,7 @@ import pytest
 
 import chroma_search
 from chroma_search.errors import LockedError, NotFoundError
+from chroma_search.storage import merge_policy
 from chroma_search.storage.array_file import ArrayFile
 from tests.unit.engine.damaging import contents, flip
 
@@ -323,3 +324,42 @@ def test_last_writes_that_are_gone_are_named_and_the_others_are_kept(folder, tmp
     with chroma_search.PersistentClient(tmp_path / "killed") as client:
         client.get_collection("second", embedding_function=None).add("later", np.ones(3, np.float32))
     assert len(records(tmp_path / "killed", "second")) == 5
+
+
+@pytest.fixture
+def two_segments(folder, monkeypatch):
+    """Let `first` have two segments of as many rows, the first with tombstones; return their files."""
+    monkeypatch.setattr(merge_policy, "LARGEST_SEGMENT_ROWS", N + 1)  # or the two would become one
+    with chroma_search.PersistentClient(folder) as client:
+        first = client.get_collection("first", embedding_function=None)
+        first.compact()
+        first.add(
+            [f"more-{at}" for at in range(N + 1)], vectors(N + 1), documents=[f"more {at}" for at in range(N + 1)]
+        )
+        first.delete(["first-5", "first-6"])
+        first.flush()
+    return sorted(place_of(folder, "first").glob("segments/*.segment"))
+
+
+def test_segment_files_that_changed_places_cost_nothing(folder, two_segments, tmp_path):
+    one, other = two_segments
+    before = records(folder)
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    assert repaired(folder).is_lossless
+    assert records(folder) == before
+
+
+def test_a_segment_file_over_which_another_was_copied_costs_its_own_records(folder, two_segments):
+    one, other = two_segments
+    before = records(folder)
+    shutil.copyfile(other, one)
+    report = repaired(folder)
+    (loss,) = report.collections[0].losses
+    assert "for it holds another segment" in loss
+    left = records(folder)
+    assert left == {id_: before[id_] for id_ in left}
+    prefixes = {each.split("-")[0] for each in left}
+    assert prefixes == {"more"} or "more" not in prefixes
+    assert f"({len(before) - len(left)})" in loss

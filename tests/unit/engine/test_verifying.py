@@ -11,6 +11,7 @@ import pytest
 import chroma_search
 from chroma_search.engine.verifying import verify
 from chroma_search.errors import CorruptionError, NotFoundError
+from chroma_search.storage import merge_policy
 from chroma_search.storage.segment_folder import SegmentFolder
 from tests.unit.engine.damaging import contents, flip
 
@@ -155,6 +156,31 @@ def test_a_lock_file_that_would_stop_all_flushes_is_seen(folder):
     path = place_of(folder, "first") / "segments/making.sqlite"
     path.write_bytes(b"x" * 4096)
     assert the_finding(folder).path == str(path.relative_to(folder))
+
+
+def test_segment_files_that_changed_places_are_seen(folder, monkeypatch):
+    """They have the same number of rows and the same dimension; only their names are wrong."""
+    monkeypatch.setattr(merge_policy, "LARGEST_SEGMENT_ROWS", 60)  # or the two would become one
+    with chroma_search.PersistentClient(folder) as client:
+        first = client.get_collection("first", embedding_function=None)
+        first.compact()
+        first.add([f"more-{at}" for at in range(first.count())], np.ones((first.count(), 8), np.float32))
+        first.flush()
+    one, other = sorted(place_of(folder, "first").glob("segments/*.segment"))
+    one.rename(folder / "aside")
+    other.rename(one)
+    assert len(verify(folder).findings) == 2  # one is missing, one holds another
+    (folder / "aside").rename(other)
+    findings = {each.path: each.what for each in verify(folder).findings}
+    assert findings == {
+        str(path.relative_to(folder)): f"expected the segment {path.name}, not {written.name}"
+        for path, written in ((one, other), (other, one))
+    }
+    with (
+        chroma_search.PersistentClient(folder) as client,
+        pytest.raises(CorruptionError, match="holds the segment"),
+    ):
+        client.get_collection("first", embedding_function=None).count()
 
 
 @pytest.mark.parametrize("has_note", [True, False])
