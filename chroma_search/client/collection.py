@@ -455,6 +455,19 @@ class Collection:
             op_indexing_progress=indexed / total if total else 1.0,
         )
 
+    @staticmethod
+    def rename_together(renamed: Sequence[tuple[Collection, str]]) -> None:
+        """Give collections of one client other names, to all or to none, also after a kill (ours).
+
+        Raises:
+            ValueError: a name that is not allowed.
+            ConflictError: a name is taken. NotFoundError: a collection was deleted.
+        """
+        checked = [(each, validate_collection_name(name)) for each, name in renamed]
+        if checked:
+            first, _ = checked[0]
+            first._system.database.rename_collections([(each._engine, name) for each, name in checked])
+
     def flush(self) -> None:
         """Give the rows that are not indexed yet an index (ours)."""
         self._live().flush()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import threading
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -237,23 +237,38 @@ class Database:
             ConflictError: the new name is taken. NotFoundError: the collection was deleted.
         """
         with self._changing():
-            known = (info for info in self._collections.values() if info.id == engine.id)
-            held = next(known, None)
-            if held is None:
-                raise NotFoundError(f"Collection [{engine.id}] does not exist", kind="collection", name=str(engine.id))
-            changed = held
-            if name is not None and name != held.name:
-                if (held.tenant, held.database, name) in self._collections:
-                    raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
-                changed = replace(changed, name=name)
-            if metadata is not None:
-                changed = replace(changed, metadata=metadata)
-            if config is not None:
-                changed = replace(changed, config=config.to_stored())
-            self._catalog.put_collection(changed)
-            folder = self._folder_of(engine.id)
-            if folder is not None:
-                write_card(self._files, folder, changed)
+            self._modify(engine.id, name, metadata, config)
+
+    def rename_collections(self, renamed: Sequence[tuple[CollectionEngine, str]]) -> None:
+        """Give collections other names, to all or to none.
+
+        Raises:
+            ConflictError: a name is taken. NotFoundError: a collection was deleted.
+        """
+        with self._changing():
+            for engine, name in renamed:
+                self._modify(engine.id, name, None, None)
+
+    def _modify(
+        self, id_: uuid.UUID, name: str | None, metadata: dict[str, Any] | None, config: CollectionConfig | None
+    ) -> None:
+        held = next((info for info in self._collections.values() if info.id == id_), None)
+        if held is None:
+            raise NotFoundError(f"Collection [{id_}] does not exist", kind="collection", name=str(id_))
+        changed = held
+        if name is not None and name != held.name:
+            if (held.tenant, held.database, name) in self._collections:
+                raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
+            changed = replace(changed, name=name)
+        if metadata is not None:
+            changed = replace(changed, metadata=metadata)
+        if config is not None:
+            changed = replace(changed, config=config.to_stored())
+        self._catalog.put_collection(changed)
+        self._collections[changed.place] = changed  # `_read` makes it anew at the end
+        folder = self._folder_of(id_)
+        if folder is not None:
+            write_card(self._files, folder, changed)
 
     def purge(self) -> None:
         """Let nothing of what was deleted or replaced stay in any file; also not what `repair` put aside.

@@ -44,6 +44,7 @@ NAMES = (
     "import.before_collection",
     "import.after_batch",
     "import.before_finish",
+    "import.after_finish",
 )
 
 

@@ -3,7 +3,7 @@
 A writer holds the lock of the log while it catches up with other processes, checks its write and appends it; it
 acknowledges after the commit. So several processes may write one collection, and each applies the same entries in the
 same order. Entries carry a checksum chained over all before them, and the head names the last: a lost, changed or
-swapped one shows.
+swapped one shows. The last entry is also noted beside the log (`last_commit.py`): so it shows when the end is gone.
 
 A flush moves entries into segment files: in one transaction the manifest names the new segments, says which entries
 they hold (`base_seq`), and those entries leave the log.
@@ -22,6 +22,7 @@ from typing import Protocol
 
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage.failpoint import reach
+from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.log_entry import PART_BYTES, LogEntry
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
 
@@ -191,6 +192,8 @@ class SqliteLog:
 
     def __init__(self, path: Path, mode: Mode = "create") -> None:
         self._path = path
+        self._note = CommitNote(path)
+        self._noted = self._note.read()  # before the log; what others append from now on is not in it
         self._file = SqliteFile(path, SCHEMA, mode=mode)
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
@@ -239,6 +242,8 @@ class SqliteLog:
                 self._seq, self._chain = self._appended_after[0]
             raise
         reach("log.after_commit")
+        if self._appended_after:
+            self._note.write(LastCommit(self._seq, self._chain))
 
     def append(self, entry: LogEntry) -> None:
         """Append an entry after all others; a long one in parts.
@@ -295,6 +300,7 @@ class SqliteLog:
         with self._file.writing():
             self.put_manifest(manifest)
             self._file.execute("INSERT INTO head VALUES (1, ?, ?)", (manifest.base_seq, manifest.base_chain))
+        self._note.write(LastCommit(manifest.base_seq, manifest.base_chain))
 
     def shrink(self, *, wait_s: float = 0.0) -> bool:
         """Give the room of entries that have left the log back to the file system; see `SqliteFile.shrink`."""
@@ -309,8 +315,10 @@ class SqliteLog:
         self._file.check_pages()
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the log as it is at this moment."""
+        """Write a copy of the log as it is at this moment, with the note of its last entry: reading it checks both."""
         self._file.copy_to(path)
+        if self._noted is not None:
+            CommitNote(path).write(self._noted)
 
     def read_again(self) -> None:
         """Forget what was seen: the next `news` give everything."""
@@ -324,6 +332,7 @@ class SqliteLog:
     def close(self) -> None:
         """Close the connection."""
         self._file.close()
+        self._note.close()
 
     def _new_entries(self) -> list[LogEntry]:
         entries: list[LogEntry] = []
@@ -338,7 +347,21 @@ class SqliteLog:
         head = self._file.execute("SELECT seq, chain FROM head") or [(0, 0)]
         if head != [(self._seq, self._chain)]:
             raise self._damaged(f"the log {self._path} ends with entry {self._seq}, not with {head[0][0]}", self._seq)
+        self._check_end()
         return entries
+
+    def _check_end(self) -> None:
+        """Compare with the note that was there at the opening."""
+        noted, self._noted = self._noted, None
+        if noted is not None and noted.is_missing_from(LastCommit(self._seq, self._chain)):
+            self._noted = noted
+            raise CorruptionError(
+                f"the log {self._path} ends with write {self._seq}, but write {noted.number} was acknowledged: the "
+                "last writes are lost; repair() the folder to go on without them, or restore it from a backup",
+                path=str(self._path),
+                offset=self._seq,
+                expected=f"all writes up to number {noted.number}, not {self._seq}",
+            )
 
     def _damaged(self, what: str, seq: int) -> CorruptionError:
         return CorruptionError(

@@ -34,7 +34,8 @@ REPEATED = 40
 
 _OF_SQLITE = r"(-wal|-shm)?"
 _FILES = re.compile(
-    rf"({re.escape(CATALOG)}{_OF_SQLITE}|{COLLECTIONS}/[^/]+/({re.escape(LOG)}{_OF_SQLITE}|{re.escape(CARD)}"
+    rf"({re.escape(CATALOG)}{_OF_SQLITE}|catalog\.head|{COLLECTIONS}/[^/]+/"
+    rf"({re.escape(LOG)}{_OF_SQLITE}|log\.head|{re.escape(CARD)}"
     rf"|{SEGMENTS}/({re.escape(LOCK)}{_OF_SQLITE}|[^/]+{re.escape(SUFFIX)})))"
 )
 """What may be in a folder."""
