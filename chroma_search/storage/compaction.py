@@ -6,18 +6,22 @@ replaces: same records, same offset ids.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.base import VectorIndex
 from chroma_search.indexes.registry import vector_index
+from chroma_search.model.distance import Vectors
 from chroma_search.storage.merge_policy import Merge, SegmentSize, next_merge
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.snapshot import SegmentState, Snapshot
+
+BuildIndex = Callable[[Vectors], VectorIndex | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,14 +139,14 @@ def carry_out(merge: Merge, snapshot: Snapshot, spec: IndexSpec, names: SegmentN
     """Return the snapshot after one merge."""
     states = snapshot.segments[merge.first : merge.last + 1]
     name = names.sealed() if merge.seal else names.tail()
-    kind = spec.kind if merge.seal else None
-    merged = merged_segment(states, spec, name, kind, keeps_first=merge.keeps_first)
+    build = partial(build_graph, spec) if merge.seal else None
+    merged = merged_segment(states, spec, name, build, keeps_first=merge.keeps_first)
     state = merged.state_within(states)
     return snapshot.with_segments((*snapshot.segments[: merge.first], state, *snapshot.segments[merge.last + 1 :]))
 
 
 def merged_segment(
-    states: Sequence[SegmentState], spec: IndexSpec, name: str, kind: str | None, *, keeps_first: bool = False
+    states: Sequence[SegmentState], spec: IndexSpec, name: str, build: BuildIndex | None, *, keeps_first: bool = False
 ) -> Merged:
     """Make one segment of several.
 
@@ -150,7 +154,7 @@ def merged_segment(
         states: those to merge, oldest first.
         spec: how vectors are indexed.
         name: of the new segment.
-        kind: of its index besides the flat one, None for none.
+        build: makes its index besides the flat one; None for none.
         keeps_first: extend the index of the first, and keep its dead rows, if it can be extended.
     """
     taken = [state.live_rows() for state in states]
@@ -162,9 +166,9 @@ def merged_segment(
         held = states[0].segment.graph
         graph = None if held is None else held.extended(rows.vectors)
         if held is not None and graph is None:
-            return merged_segment(states, spec, name, kind)
-    elif kind is not None:
-        graph = build_graph(rows, spec, kind)
+            return merged_segment(states, spec, name, build)
+    elif build is not None:
+        graph = build(rows.vectors)
     names = tuple(state.segment.name for state in states)
     return Merged(Segment(name, rows, spec, graph), names, tuple(taken))
 
@@ -185,9 +189,9 @@ def exchanged(snapshot: Snapshot, merged: Merged, segment: Segment) -> Snapshot:
     return snapshot.with_segments((*snapshot.segments[:first], state, *snapshot.segments[end:]))
 
 
-def build_graph(rows: Rows, spec: IndexSpec, kind: str) -> VectorIndex | None:
+def build_graph(spec: IndexSpec, vectors: Vectors) -> VectorIndex | None:
     """Return the index of a sealed segment besides the flat one, or None where the collection wants none."""
-    return None if kind == "flat" else vector_index(kind).build(rows.vectors, spec.space, spec.params)
+    return None if spec.kind == "flat" else vector_index(spec.kind).build(vectors, spec.space, spec.params)
 
 
 def _is_whole(state: SegmentState) -> bool:

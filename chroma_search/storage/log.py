@@ -320,6 +320,10 @@ class SqliteLog:
             self.put_manifest(manifest)
             self._file.execute("INSERT INTO head VALUES (1, ?, ?)", (manifest.base_seq, manifest.base_chain))
 
+    def n_free_bytes(self) -> int:
+        """Return the bytes of the file that hold nothing."""
+        return self._file.n_free_bytes()
+
     def shrink(self, *, wait_s: float = 0.0) -> bool:
         """Give the room of entries that have left the log back to the file system; see `SqliteFile.shrink`."""
         return self._file.shrink(wait_s=wait_s)

@@ -87,6 +87,19 @@ class CodedIndex:
         sketch = self._sketch.extended(vectors, self._space, codes) if has_sketch else RowSketch.none()
         return CodedIndex(vectors, self._space, magnitudes, codes, sketch)
 
+    def of_others(self, vectors: Vectors) -> CodedIndex:
+        """Return the index over other rows, coded around the same centre and along the same axes.
+
+        That saves the part of the work that does not grow with the rows. Codes are right around any centre and along
+        any axes; those of similar rows rule out nearly as much.
+        """
+        magnitudes = Magnitudes.of(vectors, self._space)
+        if not magnitudes.is_trusted or not len(self._codes.centre):
+            return CodedIndex.build(vectors, self._space, {})
+        codes = self._codes.of_others(vectors, self._space)
+        sketch = self._sketch.of_others(vectors, self._space, codes) if len(self._sketch.axes) else RowSketch.none()
+        return CodedIndex(vectors, self._space, magnitudes, codes, sketch)
+
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
         return {**self._magnitudes.to_arrays(), **self._codes.to_arrays(), **self._sketch.to_arrays()}

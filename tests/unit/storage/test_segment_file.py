@@ -131,10 +131,12 @@ def test_some_rows_of_several_files_are_merged_and_written_again(tmp_path, taken
     merged = Rows.merged([(stored, each) for each in rows])
     picked = np.concatenate(rows)
     wanted = Rows(
-        *([column[row] for row in picked] for column in (ROWS.ids,)),
+        [ROWS.ids[row] for row in picked],
         ROWS.offset_ids[picked],
         ROWS.vectors[picked],
-        *([column[row] for row in picked] for column in (ROWS.documents, ROWS.metadatas, ROWS.uris)),
+        [ROWS.documents[row] for row in picked],
+        [ROWS.metadatas[row] for row in picked],
+        [ROWS.uris[row] for row in picked],
     )
     check_same(merged, wanted)
     check_same(opened(tmp_path / "b", merged).rows, wanted)
