@@ -47,7 +47,7 @@ from chroma_search.storage.log_salvage import SalvagedLog, salvage_log
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.salvage import LOST_OFFSET, name_of_segment, salvage_segment
 from chroma_search.storage.segment import IndexSpec, Segment
-from chroma_search.storage.segment_folder import LOCK, SUFFIX, SegmentFolder
+from chroma_search.storage.segment_folder import LOCKS, SUFFIX, SegmentFolder
 from chroma_search.storage.snapshot import SegmentState
 
 REPAIRING = "repairing"
@@ -264,7 +264,7 @@ class _Repair:
         for at, info in enumerate(collections):
             place = self.folder / COLLECTIONS / str(info.id)
             damaged = {Path(path) for path, _ in verify_collection(place).errors} if place.exists() else {place}
-            if damaged - {place / CARD, place / SEGMENTS / LOCK}:
+            if damaged - {place / CARD, *(place / SEGMENTS / lock for lock in LOCKS)}:
                 self._rebuild(info, place)
             elif damaged:
                 self._replace_small(info, place, damaged)

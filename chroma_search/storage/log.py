@@ -16,7 +16,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -90,6 +90,19 @@ class Manifest:
     next_offset: int = 1
     dimension: int | None = None
     segments: tuple[SegmentEntry, ...] = ()
+
+    def between(self, first: str, last: str) -> tuple[SegmentEntry, ...]:
+        """Return the segments from one name to another; none when one of the names is missing."""
+        names = [each.name for each in self.segments]
+        if first not in names or last not in names:
+            return ()
+        return self.segments[names.index(first) : names.index(last) + 1]
+
+    def replacing(self, old: Sequence[SegmentEntry], new: SegmentEntry | None) -> Manifest:
+        """Return the next manifest, with one segment, or none, in place of some that follow each other."""
+        at = self.segments.index(old[0])
+        segments = (*self.segments[:at], *((new,) if new else ()), *self.segments[at + len(old) :])
+        return replace(self, version=self.version + 1, segments=segments)
 
     def checksum(self) -> int:
         """Return the checksum of the manifest, the segments' rows apart."""
@@ -201,8 +214,9 @@ class SqliteLog:
         self._n_bytes = 0
         self._data_version = -1
         self._news_version = -1
-        self.segment_names: frozenset[str] = frozenset()
-        """Files that the manifest names, as far as this process has seen."""
+        self.manifest = Manifest()
+        """The manifest, as far as this process has seen."""
+        self._unseen_version = -1  # what `_data_version` was before a manifest was put
         self._appended_after: list[tuple[int, int]] = []  # of the running transaction: what to return to
 
     def has_changed(self) -> bool:
@@ -221,8 +235,7 @@ class SqliteLog:
             manifest = self._new_manifest()
             if manifest is not None:
                 self._version, self._seq, self._chain = manifest.version, manifest.base_seq, manifest.base_chain
-                self._n_bytes = 0
-                self.segment_names = frozenset(entry.name for entry in manifest.segments)
+                self._n_bytes, self.manifest = 0, manifest
             return News(manifest, self._new_entries())
 
     def caught_up(self) -> None:
@@ -283,7 +296,7 @@ class SqliteLog:
     def put_manifest(self, manifest: Manifest) -> None:
         """Take a new manifest, inside `writing`; the entries that its segments hold leave the log.
 
-        The next `news` give it back, to this process as to all others.
+        The next `news` give it back, to all processes; to this one not when it says `adopt`.
         """
         base = (manifest.version, manifest.base_seq, manifest.base_chain, manifest.next_offset, manifest.dimension)
         self._file.execute("DELETE FROM segments")
@@ -293,7 +306,18 @@ class SqliteLog:
         )
         self._file.execute("INSERT OR REPLACE INTO manifest VALUES (1, ?, ?, ?, ?, ?, ?)", (*base, manifest.checksum()))
         self._file.execute("DELETE FROM entries WHERE seq <= ?", (manifest.base_seq,))
-        self._data_version = -1
+        self._unseen_version, self._data_version = self._data_version, -1
+
+    def adopt(self, manifest: Manifest, *, n_flushed_bytes: int) -> None:
+        """Say that this process has the state that the manifest just put leads to, and need not read it.
+
+        Args:
+            manifest: the one that was put, and committed.
+            n_flushed_bytes: bytes of the entries that have left the log.
+        """
+        self._version, self.manifest = manifest.version, manifest
+        self._n_bytes -= n_flushed_bytes
+        self._data_version = self._unseen_version
 
     def begin(self, manifest: Manifest) -> None:
         """Fill a new log with a manifest, as if all entries up to its last one had been flushed."""
@@ -301,6 +325,10 @@ class SqliteLog:
             self.put_manifest(manifest)
             self._file.execute("INSERT INTO head VALUES (1, ?, ?)", (manifest.base_seq, manifest.base_chain))
         self._note.write(LastCommit(manifest.base_seq, manifest.base_chain))
+
+    def n_free_bytes(self) -> int:
+        """Return the bytes of the file that hold nothing."""
+        return self._file.n_free_bytes()
 
     def shrink(self, *, wait_s: float = 0.0) -> bool:
         """Give the room of entries that have left the log back to the file system; see `SqliteFile.shrink`."""
