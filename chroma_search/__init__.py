@@ -39,7 +39,6 @@ if TYPE_CHECKING:
         URIs,
         WhereDocument,
     )
-    from chroma_search.client.collection import Collection
     from chroma_search.client.embedded import AdminClient, Client, EphemeralClient
     from chroma_search.client.maintenance import (
         BackupReport,
@@ -50,7 +49,6 @@ if TYPE_CHECKING:
         verify,
     )
     from chroma_search.client.persistent import PersistentClient
-    from chroma_search.client.read_level import ReadLevel
     from chroma_search.client.unavailable import AsyncHttpClient, CloudClient, HttpClient
     from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings, configure, get_settings
     from chroma_search.dropin import install_as_chromadb, uninstall_as_chromadb
@@ -133,6 +131,8 @@ if TYPE_CHECKING:
         QuerySyntaxError,
         UnsupportedError,
     )
+    from chroma_search.front.collection import Collection
+    from chroma_search.front.read_level import ReadLevel
     from chroma_search.model.results import (
         DeleteResult,
         GetResult,
@@ -166,9 +166,9 @@ _HOMES: dict[str, str] = {
             "Images Include Metadata Metadatas OneOrMany URI URIs UpdateCollectionMetadata UpdateMetadata "
             "WhereDocument"
         ),
-        "client.collection": "Collection",
+        "front.collection": "Collection",
         "client.embedded": "AdminClient Client EphemeralClient",
-        "client.read_level": "ReadLevel",
+        "front.read_level": "ReadLevel",
         "client.maintenance": "BackupReport RepairReport VerifyReport back_up repair verify",
         "client.persistent": "PersistentClient",
         "client.unavailable": "AsyncHttpClient CloudClient HttpClient",

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from chroma_search.client.function_cache import RememberedFunction
 from chroma_search.config import EMBEDDED_IMPLS, Settings
 from chroma_search.engine.database import CATALOG, Database
 from chroma_search.errors import InvalidConfigError, UnsupportedError
+from chroma_search.front.function_cache import RememberedFunction
 
 IN_MEMORY = "ephemeral"
 CHROMA_FILE = "chroma.sqlite3"

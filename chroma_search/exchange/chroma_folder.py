@@ -18,7 +18,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from chroma_search.client.collection import Collection
 from chroma_search.client.embedded import AdminClient, EmbeddedClient
 from chroma_search.embeddings.protocol import EmbeddingFunction
 from chroma_search.errors import ChromaSearchError, ConflictError, InvalidInputError, NotFoundError
@@ -28,6 +27,7 @@ from chroma_search.exchange.chroma_report import ChromaImportReport, CollectionR
 from chroma_search.exchange.chroma_sqlite import checked_file, opened_for_reading
 from chroma_search.exchange.chroma_tables import ChromaTables, SourceCollection
 from chroma_search.exchange.unfinished import TEMPORARY_NAME, drop_left_over
+from chroma_search.front.collection import Collection
 from chroma_search.schema.names import validate_collection_name, validate_database_name, validate_tenant_name
 from chroma_search.storage.failpoint import reach
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from chroma_search.client.embedded import EmbeddedClient
+from chroma_search.front.client import ClientFront
 
 Batch = tuple[list[str], Any, "list[Any] | None", "list[Any] | None"]
 
 
 def create_batches(
-    api: EmbeddedClient,
+    api: ClientFront,
     ids: list[str],
     embeddings: Any | None = None,
     metadatas: list[Any] | None = None,

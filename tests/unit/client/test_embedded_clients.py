@@ -22,7 +22,7 @@ from chroma_search import (
 )
 from chroma_search.client.system import clear_systems
 from chroma_search.errors import ClosedError, ForbiddenError, InvalidConfigError
-from tests.unit.client.functions import Letters, Nameless
+from tests.functions import Letters, Nameless
 
 
 @pytest.fixture(autouse=True)
