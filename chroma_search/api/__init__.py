@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
+from chroma_search.front.async_client import AsyncAdminClientFront as AsyncAdminAPI
+from chroma_search.front.async_client import AsyncClientFront as AsyncClientAPI
 from chroma_search.front.client import AdminClientFront as AdminAPI
 from chroma_search.front.client import ClientFront as ClientAPI
 from chroma_search.schema.configuration_types import CreateCollectionConfiguration, UpdateCollectionConfiguration
@@ -13,6 +15,8 @@ BaseAPI = ClientAPI
 
 __all__ = [
     "AdminAPI",
+    "AsyncAdminAPI",
+    "AsyncClientAPI",
     "BaseAPI",
     "ClientAPI",
     "CreateCollectionConfiguration",

@@ -51,8 +51,8 @@ def open_system(settings: Settings) -> System:
     """Return the system that the settings name, a new one if there is none, and count one client more.
 
     Raises:
-        InvalidConfigError: it exists with other settings, or a setting is one of Chroma before 0.4.
-        UnsupportedError: the settings name a place that this version has no client for.
+        UnsupportedError: the folder is one of Chroma.
+        InvalidConfigError: it exists with other settings, a setting is one of Chroma before 0.4, or they name a server.
     """
     identifier = _identifier(settings)
     with _lock:
@@ -104,7 +104,11 @@ def _identifier(settings: Settings) -> str:
             path="chroma_db_impl",
         )
     if settings.chroma_api_impl not in EMBEDDED_IMPLS:
-        raise not_yet("a client of a server", f"chroma_api_impl={settings.chroma_api_impl!r} names one")
+        raise InvalidConfigError(
+            f"chroma_api_impl={settings.chroma_api_impl!r} names no client in this process: leave it out, or make the "
+            "client of a server with HttpClient() or AsyncHttpClient()",
+            path="chroma_api_impl",
+        )
     if not settings.is_persistent:
         return IN_MEMORY
     return f"{_folder(settings.persist_directory)}{' to be read' if settings.is_read_only else ''}"
@@ -121,11 +125,3 @@ def _folder(directory: str) -> Path:
             instead=instead,
         )
     return folder
-
-
-def not_yet(feature: str, why: str) -> UnsupportedError:
-    """Return the error of a client that a later version will have."""
-    instead = "use EphemeralClient()"
-    return UnsupportedError(
-        f"{feature} comes in a later version ({why}): {instead}", feature=feature, why=why, instead=instead
-    )

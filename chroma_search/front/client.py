@@ -1,6 +1,7 @@
 """The clients that users call: collections of one tenant and database, and the tenants and databases themselves.
 
-Where the data are is the business of the backend. Names, arguments and defaults are upstream's.
+Where the data are - in this process or at a server - is the backend's business. `async_client.py` is the same with
+`await`. Names, arguments and defaults are upstream's.
 
 Not for: reading or writing records (`collection.py`).
 """

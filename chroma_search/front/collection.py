@@ -4,7 +4,7 @@ It checks and embeds (`collection_calls.py`), asks its backend, which is the eng
 gives back upstream's shapes. Ours: `search` takes texts of the query language; `explain`, `flush`, `compact`, `stats`;
 filters may be texts. A handle holds no data: what another handle changed shows at once.
 
-Not for: deciding anything about records; that is the engine's.
+Not for: deciding anything about records; that is the engine's. `async_collection.py` is the same with `await`.
 """
 
 from __future__ import annotations
