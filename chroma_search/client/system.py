@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +22,8 @@ from chroma_search.errors import InvalidConfigError, UnsupportedError
 from chroma_search.front.function_cache import RememberedFunction
 
 IN_MEMORY = "ephemeral"
+ENGINE_LIBRARIES = ("hnswlib", "pyarrow", "sklearn")
+"""What the distribution `chroma-search-client` does not bring."""
 CHROMA_FILE = "chroma.sqlite3"
 
 
@@ -51,11 +54,13 @@ def open_system(settings: Settings) -> System:
     """Return the system that the settings name, a new one if there is none, and count one client more.
 
     Raises:
-        UnsupportedError: the folder is one of Chroma.
+        UnsupportedError: only the client is installed, or the folder is one of Chroma.
         InvalidConfigError: it exists with other settings, a setting is one of Chroma before 0.4, or they name a server.
     """
     identifier = _identifier(settings)
     with _lock:
+        if not _systems:
+            _check_installation()
         system = _systems.get(identifier)
         if system is None:
             folder = None if identifier == IN_MEMORY else _folder(settings.persist_directory)
@@ -112,6 +117,23 @@ def _identifier(settings: Settings) -> str:
     if not settings.is_persistent:
         return IN_MEMORY
     return f"{_folder(settings.persist_directory)}{' to be read' if settings.is_read_only else ''}"
+
+
+def _check_installation() -> None:
+    """Refuse to be an engine where only the client is installed: an index would miss its library much later.
+
+    Raises:
+        UnsupportedError: a library of the engine is missing.
+    """
+    missing = [name for name in ENGINE_LIBRARIES if find_spec(name) is None]
+    if missing:
+        instead = "pip install chroma-search in place of chroma-search-client, or use HttpClient()"
+        raise UnsupportedError(
+            f"a database in this process needs {', '.join(missing)}, which is not installed here: {instead}",
+            feature="a database in this process",
+            why="only the client is installed",
+            instead=instead,
+        )
 
 
 def _folder(directory: str) -> Path:
