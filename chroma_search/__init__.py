@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from chroma_search.version import __version__
 
 if TYPE_CHECKING:
-    from chroma_search.api import AdminAPI, ClientAPI
+    from chroma_search.api import AdminAPI, AsyncClientAPI, ClientAPI
     from chroma_search.api.types import (
         ID,
         URI,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         URIs,
         WhereDocument,
     )
-    from chroma_search.client.collection import Collection
+    from chroma_search.client.async_embedded import AsyncEphemeralClient, AsyncPersistentClient
     from chroma_search.client.embedded import AdminClient, Client, EphemeralClient
     from chroma_search.client.maintenance import (
         BackupReport,
@@ -50,8 +50,7 @@ if TYPE_CHECKING:
         verify,
     )
     from chroma_search.client.persistent import PersistentClient
-    from chroma_search.client.read_level import ReadLevel
-    from chroma_search.client.unavailable import AsyncHttpClient, CloudClient, HttpClient
+    from chroma_search.client.unavailable import CloudClient
     from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings, configure, get_settings
     from chroma_search.dropin import install_as_chromadb, uninstall_as_chromadb
     from chroma_search.dsl import (
@@ -131,8 +130,14 @@ if TYPE_CHECKING:
         InvalidInputError,
         NotFoundError,
         QuerySyntaxError,
+        RemoteError,
         UnsupportedError,
     )
+    from chroma_search.front.async_collection import AsyncCollection
+    from chroma_search.front.collection import Collection
+    from chroma_search.front.read_level import ReadLevel
+    from chroma_search.http.async_client import AsyncHttpClient
+    from chroma_search.http.client import HttpClient
     from chroma_search.model.results import (
         DeleteResult,
         GetResult,
@@ -160,18 +165,17 @@ if TYPE_CHECKING:
 _HOMES: dict[str, str] = {
     name: module
     for module, names in {
-        "api": "AdminAPI ClientAPI",
+        "api": "AdminAPI AsyncClientAPI ClientAPI",
         "api.types": (
             "CollectionMetadata DataLoader Document Documents Embeddable Embedding Embeddings ID IDs Image "
             "Images Include Metadata Metadatas OneOrMany URI URIs UpdateCollectionMetadata UpdateMetadata "
             "WhereDocument"
         ),
-        "client.collection": "Collection",
+        "client.async_embedded": "AsyncEphemeralClient AsyncPersistentClient",
         "client.embedded": "AdminClient Client EphemeralClient",
-        "client.read_level": "ReadLevel",
         "client.maintenance": "BackupReport RepairReport VerifyReport back_up repair verify",
         "client.persistent": "PersistentClient",
-        "client.unavailable": "AsyncHttpClient CloudClient HttpClient",
+        "client.unavailable": "CloudClient",
         "config": "DEFAULT_DATABASE DEFAULT_TENANT Settings configure get_settings",
         "dropin": "install_as_chromadb uninstall_as_chromadb",
         "dsl": (
@@ -187,8 +191,13 @@ _HOMES: dict[str, str] = {
         ),
         "errors": (
             "ChromaError ChromaSearchError ConflictError DuplicateIDError InvalidArgumentError "
-            "InvalidInputError NotFoundError QuerySyntaxError UnsupportedError"
+            "InvalidInputError NotFoundError QuerySyntaxError RemoteError UnsupportedError"
         ),
+        "front.async_collection": "AsyncCollection",
+        "front.collection": "Collection",
+        "front.read_level": "ReadLevel",
+        "http.async_client": "AsyncHttpClient",
+        "http.client": "HttpClient",
         "model.results": "DeleteResult GetResult IndexingStatus QueryResult SearchResult SearchResultRow",
         "model.sparse_vector": "SparseVector SparseVectors",
         "schema": (
@@ -214,7 +223,11 @@ __all__ = [
     "AdminClient",
     "Aggregate",
     "And",
+    "AsyncClientAPI",
+    "AsyncCollection",
+    "AsyncEphemeralClient",
     "AsyncHttpClient",
+    "AsyncPersistentClient",
     "BackupReport",
     "Bm25",
     "BoolInvertedIndexConfig",
@@ -302,6 +315,7 @@ __all__ = [
     "Rank",
     "ReadLevel",
     "Regex",
+    "RemoteError",
     "RepairReport",
     "Rrf",
     "Schema",

@@ -5,8 +5,9 @@ from the default. Names that begin with `chroma_` and are not listed here are ke
 is passed over, as upstream does. A `.env` file is not read: it would let the working directory change what a program
 does.
 
-Only `allow_reset`, `is_persistent`, `persist_directory` and `chroma_api_impl` mean something to a client in the user's
-own process; the rest is accepted so that programs written for Chroma run. No telemetry is ever sent.
+To a client in the user's own process `allow_reset`, `is_persistent`, `persist_directory` and `chroma_api_impl` mean
+something; to a client of a server those named `chroma_server_*`, `chroma_http_*` and `chroma_client_auth_*`, see
+`http/connection.py`. The rest is accepted so that programs written for Chroma run. No telemetry is ever sent.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ DEFAULT_DATABASE = "default_database"
 EMBEDDED_IMPLS = ("chromadb.api.rust.RustBindingsAPI", "chromadb.api.segment.SegmentAPI")
 """Values of `chroma_api_impl` that mean a database in the user's own process."""
 
+HTTP_IMPL, ASYNC_HTTP_IMPL = "chromadb.api.fastapi.FastAPI", "chromadb.api.async_fastapi.AsyncFastAPI"
+"""Values of `chroma_api_impl` that mean a server."""
+
 _SECRETS = ("chroma_client_auth_credentials", "chroma_server_authn_credentials")
 _TRUE, _FALSE = ("1", "true", "t", "yes", "y", "on"), ("0", "false", "f", "no", "n", "off", "")
 
@@ -33,6 +37,7 @@ class Settings:
         allow_reset: whether `client.reset()` may delete everything.
         is_persistent: whether data live on disk, under `persist_directory`.
         is_read_only: whether nothing on disk may be written (ours; `PersistentClient(mode="r")`).
+        chroma_http_timeout_secs: seconds to wait for an answer of a server; None for ever (ours).
         anonymized_telemetry: accepted and without effect.
 
     >>> Settings(allow_reset=True, anonymized_telemetry=False)
@@ -62,6 +67,8 @@ class Settings:
     chroma_server_cors_allow_origins: list[str] | None = None
     chroma_server_thread_pool_size: int = 40
     chroma_server_nofile: int | None = None
+    chroma_server_api_default_path: str = "/api/v2"
+    chroma_http_timeout_secs: float | None = 300.0
     chroma_http_keepalive_secs: float | None = 40.0
     chroma_http_max_connections: int | None = None
     chroma_http_max_keepalive_connections: int | None = None

@@ -33,6 +33,7 @@ SERVED = frozenset(
         "api.client",
         "api.collection_configuration",
         "api.models",
+        "api.models.AsyncCollection",
         "api.models.Collection",
         "api.shared_system_client",
         "api.types",

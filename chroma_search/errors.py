@@ -19,7 +19,7 @@ ChromaSearchError  (= ChromaError, upstream's name)
 ├─ UnauthenticatedError (401)         no credentials, or wrong ones
 ├─ ForbiddenError (403)               (= ChromaAuthError, AuthorizationError)
 ├─ RequestError (400)                 a request over HTTP that cannot be read
-│  ├─ RequestTimeoutError (408)       its body did not come in time
+│  ├─ SlowRequestError (408)          its body did not come in time
 │  ├─ PayloadTooLargeError (413)      limit_bytes
 │  ├─ MediaTypeError (415)            its body is not JSON
 │  └─ UnprocessableError (422)        its JSON has another shape than the route takes
@@ -32,11 +32,17 @@ ChromaSearchError  (= ChromaError, upstream's name)
 │  ├─ LockedError (423)               path: another process holds the writer's lock
 │  ├─ CorruptionError                 path, offset, expected
 │  └─ FormatVersionError              found, supported
+├─ RemoteError                        a server answered with an error, or did not answer: status, body, request
+│  ├─ ConnectionFailedError           also a ConnectionError and a ValueError: no answer came
+│  └─ RequestTimeoutError             also a TimeoutError: none came in time
 └─ InternalError (500)                a bug of ours: invariant, plan
 ```
 
 Catch `ChromaSearchError` for all of them, `ValueError` for all that the caller can mend. Each class has a stable
 `code` (a word), an HTTP `status`, and typed attributes beside its message. No message holds the content of a record.
+
+An error that a server names is raised as the class of that name, from a `RemoteError`: `NotFoundError` is caught the
+same way whoever answers, and `error.__cause__` holds the status, the body and the request.
 """
 
 from __future__ import annotations
@@ -53,7 +59,7 @@ class ChromaSearchError(Exception):
     """
 
     code: ClassVar[str] = "ChromaError"
-    status: ClassVar[int] = 500
+    status: int = 500
 
     def message(self) -> str:
         """Return the text of the error (upstream's accessor)."""
@@ -223,7 +229,7 @@ class RequestError(ChromaSearchError):
     status = 400
 
 
-class RequestTimeoutError(RequestError):
+class SlowRequestError(RequestError):
     """The body of a request did not come in time."""
 
     code = "ChromaError"
@@ -330,7 +336,7 @@ class LockedError(StorageError):
         path: the file it holds.
     """
 
-    status: ClassVar[int] = 423
+    status = 423
 
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)
@@ -383,6 +389,32 @@ class InternalError(ChromaSearchError):
         self.plan = plan
 
 
+class RemoteError(ChromaSearchError):
+    """A server answered with an error that has no class of its own, or with what the API does not allow.
+
+    Attributes:
+        status: HTTP status of the answer; 0 when none came.
+        body: the answer, at most 2,000 characters of it.
+        request: method and address, such as `POST http://localhost:8000/api/v2/tenants`; no headers, no password.
+    """
+
+    code = "RemoteError"
+
+    def __init__(self, message: str, *, status: int = 0, body: str = "", request: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = body
+        self.request = request
+
+
+class ConnectionFailedError(RemoteError, ConnectionError, ValueError):
+    """No server could be reached, or the connection broke. A ValueError too, for upstream raises one."""
+
+
+class RequestTimeoutError(RemoteError, TimeoutError):
+    """No answer came in time; a write may have been done all the same."""
+
+
 # Upstream's names, so that `except chromadb.errors.X` goes on working.
 ChromaError = ChromaSearchError
 InvalidDimensionException = DimensionMismatchError
@@ -401,6 +433,7 @@ __all__ = [
     "ChromaSearchError",
     "ClosedError",
     "ConflictError",
+    "ConnectionFailedError",
     "CorruptionError",
     "DeadlineError",
     "DimensionMismatchError",
@@ -425,8 +458,10 @@ __all__ = [
     "QuerySyntaxError",
     "QuotaError",
     "RateLimitError",
+    "RemoteError",
     "RequestError",
     "RequestTimeoutError",
+    "SlowRequestError",
     "StorageError",
     "UnauthenticatedError",
     "UniqueConstraintError",

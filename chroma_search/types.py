@@ -14,8 +14,8 @@ from chroma_search.base_types import (
     WhereDocumentOperator,
     WhereOperator,
 )
-from chroma_search.client.embedded import DatabaseRecord as Database
-from chroma_search.client.embedded import TenantRecord as Tenant
+from chroma_search.front.backend import DatabaseRecord as Database
+from chroma_search.front.backend import TenantRecord as Tenant
 
 __all__ = [
     "Database",

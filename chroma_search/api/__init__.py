@@ -5,13 +5,23 @@ from __future__ import annotations
 from importlib import import_module
 from types import ModuleType
 
-from chroma_search.client.embedded import AdminClient as AdminAPI
-from chroma_search.client.embedded import EmbeddedClient as ClientAPI
+from chroma_search.front.async_client import AsyncAdminClientFront as AsyncAdminAPI
+from chroma_search.front.async_client import AsyncClientFront as AsyncClientAPI
+from chroma_search.front.client import AdminClientFront as AdminAPI
+from chroma_search.front.client import ClientFront as ClientAPI
 from chroma_search.schema.configuration_types import CreateCollectionConfiguration, UpdateCollectionConfiguration
 
 BaseAPI = ClientAPI
 
-__all__ = ["AdminAPI", "BaseAPI", "ClientAPI", "CreateCollectionConfiguration", "UpdateCollectionConfiguration"]
+__all__ = [
+    "AdminAPI",
+    "AsyncAdminAPI",
+    "AsyncClientAPI",
+    "BaseAPI",
+    "ClientAPI",
+    "CreateCollectionConfiguration",
+    "UpdateCollectionConfiguration",
+]
 
 _MODULES = ("client", "collection_configuration", "models", "shared_system_client", "types")
 

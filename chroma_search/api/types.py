@@ -26,8 +26,6 @@ from chroma_search.base_types import (
     WhereDocumentOperator,
     WhereOperator,
 )
-from chroma_search.client.embedding import DataLoader
-from chroma_search.client.read_level import ReadLevel
 from chroma_search.embeddings.default import DefaultEmbeddingFunction
 from chroma_search.embeddings.protocol import (
     EmbeddingFunction,
@@ -46,6 +44,8 @@ from chroma_search.embeddings.vectors import (
     OneOrMany,
     normalize_embeddings,
 )
+from chroma_search.front.embedding import DataLoader
+from chroma_search.front.read_level import ReadLevel
 from chroma_search.model.distance import Space
 from chroma_search.model.results import (
     DeleteResult,

@@ -14,7 +14,7 @@ from chroma_search.cli.output import print_json, print_table
 from chroma_search.cli.progress import busy
 
 if TYPE_CHECKING:
-    from chroma_search.client.collection import Collection
+    from chroma_search.front.collection import Collection
 
 
 @click.command("compact")

@@ -11,8 +11,8 @@ from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT
 from chroma_search.errors import InvalidInputError, NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
-    from chroma_search.client.collection import Collection
     from chroma_search.client.embedded import EmbeddedClient
+    from chroma_search.front.collection import Collection
 
 CATALOG = "catalog.sqlite"
 CHROMA_FILE = "chroma.sqlite3"

@@ -15,7 +15,7 @@ from chroma_search.cli.output import print_json, print_table, print_text
 from chroma_search.errors import StorageError
 
 if TYPE_CHECKING:
-    from chroma_search.client.collection import Collection
+    from chroma_search.front.collection import Collection
 
 COLLECTIONS = "collections"
 

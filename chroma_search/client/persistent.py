@@ -41,6 +41,17 @@ def PersistentClient(  # noqa: N802 - upstream's name
         UnsupportedError: it is a folder of Chroma.
         NotFoundError: mode `r`, and there are no data.
     """
+    return EmbeddedClient(str(tenant), str(database), in_folder(path, settings, mode, memory_limit))
+
+
+def in_folder(
+    path: str | PathLike[str], settings: Settings | None, mode: Literal["rw", "r"], memory_limit: int | None
+) -> Settings:
+    """Return the settings, or the default ones, changed so that they name a folder; arguments as `PersistentClient`.
+
+    Raises:
+        InvalidArgumentError: an unknown mode, a limit below 1.
+    """
     chosen = settings if settings is not None else Settings()
     if mode not in ("rw", "r"):
         raise InvalidArgumentError(f"mode is 'rw' or 'r', got {mode!r}")
@@ -51,4 +62,4 @@ def PersistentClient(  # noqa: N802 - upstream's name
     chosen.is_persistent = True
     chosen.is_read_only = mode == "r"
     chosen.persist_directory = fspath(path)
-    return EmbeddedClient(str(tenant), str(database), chosen)
+    return chosen

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from chroma_search.client.function_cache import RememberedFunction
 from chroma_search.config import EMBEDDED_IMPLS, Settings
 from chroma_search.engine.database import CATALOG, Database
 from chroma_search.errors import InvalidConfigError, UnsupportedError
+from chroma_search.front.function_cache import RememberedFunction
 
 IN_MEMORY = "ephemeral"
+ENGINE_LIBRARIES = ("hnswlib", "pyarrow", "sklearn")
+"""What the distribution `chroma-search-client` does not bring."""
 CHROMA_FILE = "chroma.sqlite3"
 
 
@@ -54,11 +57,13 @@ def open_system(settings: Settings) -> System:
     """Return the system that the settings name, a new one if there is none, and count one client more.
 
     Raises:
-        InvalidConfigError: it exists with other settings, or a setting is one of Chroma before 0.4.
-        UnsupportedError: the settings name a place that this version has no client for.
+        UnsupportedError: only the client is installed, or the folder is one of Chroma.
+        InvalidConfigError: it exists with other settings, a setting is one of Chroma before 0.4, or they name a server.
     """
     identifier = _identifier(settings)
     with _lock:
+        if not _systems:
+            _check_installation()
         system = _systems.get(identifier)
         if system is None:
             folder = None if identifier == IN_MEMORY else _folder(settings.persist_directory)
@@ -107,10 +112,31 @@ def _identifier(settings: Settings) -> str:
             path="chroma_db_impl",
         )
     if settings.chroma_api_impl not in EMBEDDED_IMPLS:
-        raise not_yet("a client of a server", f"chroma_api_impl={settings.chroma_api_impl!r} names one")
+        raise InvalidConfigError(
+            f"chroma_api_impl={settings.chroma_api_impl!r} names no client in this process: leave it out, or make the "
+            "client of a server with HttpClient() or AsyncHttpClient()",
+            path="chroma_api_impl",
+        )
     if not settings.is_persistent:
         return IN_MEMORY
     return f"{_folder(settings.persist_directory)}{' to be read' if settings.is_read_only else ''}"
+
+
+def _check_installation() -> None:
+    """Refuse to be an engine where only the client is installed: an index would miss its library much later.
+
+    Raises:
+        UnsupportedError: a library of the engine is missing.
+    """
+    missing = [name for name in ENGINE_LIBRARIES if find_spec(name) is None]
+    if missing:
+        instead = "pip install chroma-search in place of chroma-search-client, or use HttpClient()"
+        raise UnsupportedError(
+            f"a database in this process needs {', '.join(missing)}, which is not installed here: {instead}",
+            feature="a database in this process",
+            why="only the client is installed",
+            instead=instead,
+        )
 
 
 def _folder(directory: str) -> Path:
@@ -124,11 +150,3 @@ def _folder(directory: str) -> Path:
             instead=instead,
         )
     return folder
-
-
-def not_yet(feature: str, why: str) -> UnsupportedError:
-    """Return the error of a client that a later version will have."""
-    instead = "use EphemeralClient()"
-    return UnsupportedError(
-        f"{feature} comes in a later version ({why}): {instead}", feature=feature, why=why, instead=instead
-    )

@@ -1,28 +1,10 @@
-"""The clients that a later version will have, by name, so that asking for one gives a helpful error."""
+"""The client that this package does not have, by name, so that asking for it gives a helpful error."""
 
 from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from chroma_search.client.system import not_yet
-
-
-def HttpClient(*args: Any, **kwargs: Any) -> NoReturn:  # noqa: N802 - upstream's name
-    """Refuse: the client of a server comes in a later version.
-
-    Raises:
-        UnsupportedError: always.
-    """
-    raise not_yet("HttpClient", "there is no server yet")
-
-
-async def AsyncHttpClient(*args: Any, **kwargs: Any) -> NoReturn:  # noqa: N802 - upstream's name
-    """Refuse: the client of a server comes in a later version.
-
-    Raises:
-        UnsupportedError: always, when awaited.
-    """
-    raise not_yet("AsyncHttpClient", "there is no server yet")
+from chroma_search.errors import UnsupportedError
 
 
 def CloudClient(*args: Any, **kwargs: Any) -> NoReturn:  # noqa: N802 - upstream's name
@@ -31,4 +13,7 @@ def CloudClient(*args: Any, **kwargs: Any) -> NoReturn:  # noqa: N802 - upstream
     Raises:
         UnsupportedError: always.
     """
-    raise not_yet("CloudClient", "searches run in your own process")
+    why, instead = "searches run in your own process or at your own server", "use EphemeralClient() or HttpClient()"
+    raise UnsupportedError(
+        f"CloudClient is not supported ({why}): {instead}", feature="CloudClient", why=why, instead=instead
+    )

@@ -24,7 +24,6 @@ from chroma_search.dsl.where import Comparison
 from chroma_search.engine.explaining import RanSearch, explain
 from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.flushing import Flusher
-from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
 from chroma_search.engine.writing import RecordStore
 from chroma_search.errors import (
     CorruptionError,
@@ -45,6 +44,7 @@ from chroma_search.planner.operators.fetch import Places, locate
 from chroma_search.planner.optimizer import optimize
 from chroma_search.planner.rules.prune_columns import prune_columns
 from chroma_search.planner.rules.share_leaves import share_leaves
+from chroma_search.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_rules import IndexRules
 from chroma_search.schema.observed_types import ObservedTypes, joined_types

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.dsl import Knn, SearchClauses
-from chroma_search.engine.requests import ExplainMode
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.execute import Execution, RunSettings, RunTrace
 from chroma_search.planner.explain import Explanation, explain_tree, show_plan
@@ -18,6 +17,7 @@ from chroma_search.planner.logical import LogicalPlan, lower
 from chroma_search.planner.optimizer import optimize, steps
 from chroma_search.planner.physical import plan_physical
 from chroma_search.planner.view import SegmentView
+from chroma_search.requests import ExplainMode
 
 
 def explain(

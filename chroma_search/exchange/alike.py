@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chroma_search.client.collection import Collection
 from chroma_search.client.embedded import EmbeddedClient
 from chroma_search.exchange.record_stream import CollectionFacts
+from chroma_search.front.collection import Collection
 from chroma_search.schema import Schema
 from chroma_search.schema.index_params import INDEX_KINDS, UPDATABLE
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.client.collection import Collection
 from chroma_search.embeddings.apply import embed_documents
 from chroma_search.embeddings.protocol import EmbeddingFunction
 from chroma_search.errors import InvalidInputError
@@ -25,6 +24,7 @@ from chroma_search.exchange.chroma_records import RecordReader, SourceRecord
 from chroma_search.exchange.chroma_report import CollectionReport, LostRecord, shown_ids
 from chroma_search.exchange.chroma_tables import ChromaTables, SourceCollection
 from chroma_search.exchange.chroma_vectors import VectorSources
+from chroma_search.front.collection import Collection
 from chroma_search.storage.failpoint import reach
 
 BATCH_ROWS = 2_000

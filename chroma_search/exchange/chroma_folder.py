@@ -19,8 +19,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from chroma_search.client.collection import Collection
 from chroma_search.client.embedded import AdminClient, EmbeddedClient
+from chroma_search.client.engine_backend import rename_together
 from chroma_search.embeddings.protocol import EmbeddingFunction
 from chroma_search.errors import ChromaSearchError, ConflictError, InvalidInputError, NotFoundError
 from chroma_search.exchange.chroma_collection import CollectionImport, ImportProgress
@@ -29,6 +29,7 @@ from chroma_search.exchange.chroma_report import ChromaImportReport, CollectionR
 from chroma_search.exchange.chroma_sqlite import checked_file, opened_for_reading
 from chroma_search.exchange.chroma_tables import ChromaTables, SourceCollection
 from chroma_search.exchange.unfinished import TEMPORARY_NAME, drop_left_over
+from chroma_search.front.collection import Collection
 from chroma_search.schema.names import validate_collection_name, validate_database_name, validate_tenant_name
 from chroma_search.storage.failpoint import reach
 
@@ -105,7 +106,7 @@ def import_chroma(
                 written.append((collection, job.source.name))
             opened.check_unchanged()
             reach("import.before_finish")
-            Collection.rename_together(written)
+            rename_together(written)
             reach("import.after_finish")
     return ChromaImportReport(str(folder), tuple(reports))
 

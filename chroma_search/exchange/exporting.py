@@ -11,10 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from chroma_search.client.collection import Collection, WhereFilter
 from chroma_search.errors import InvalidInputError
 from chroma_search.exchange.record_stream import RecordStream
 from chroma_search.exchange.whole_file import whole_file
+from chroma_search.front.argument_types import WhereFilter
+from chroma_search.front.collection import Collection
 
 FileFormat = Literal["parquet", "jsonl"]
 Progress = Callable[[int, "int | None"], None]

@@ -19,9 +19,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
-from chroma_search.client.collection import Collection
 from chroma_search.client.embedded import EmbeddedClient
-from chroma_search.client.inputs import read_records
 from chroma_search.errors import (
     ConflictError,
     DimensionMismatchError,
@@ -34,6 +32,8 @@ from chroma_search.exchange.exporting import FileFormat, Progress, file_format
 from chroma_search.exchange.jsonl import JsonlSource
 from chroma_search.exchange.record_source import RecordSource, SourceBatch, at_place
 from chroma_search.exchange.unfinished import discard, drop_left_over, temporary_name
+from chroma_search.front.collection import Collection
+from chroma_search.front.inputs import read_records
 from chroma_search.schema.names import validate_collection_name
 from chroma_search.storage.failpoint import reach
 

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.client.collection import Collection, WhereFilter
-from chroma_search.client.filters import read_filter
-from chroma_search.engine.requests import RunOptions
+from chroma_search.client.engine_backend import engine_backend
 from chroma_search.errors import FormatVersionError, InvalidInputError, WrongTypeError
+from chroma_search.front.argument_types import WhereFilter
+from chroma_search.front.collection import Collection
+from chroma_search.front.filters import read_filter
 from chroma_search.planner.execute import Execution
+from chroma_search.requests import RunOptions
 
 FACTS_KEY = "chroma_search"
 """Where a file keeps the facts: key of Parquet's key-value metadata, only field of the first line of JSONL."""
@@ -122,7 +124,7 @@ class RecordStream:
             raise WrongTypeError(f"expected a collection of a client of chroma_search, got {type(collection).__name__}")
         collection.get(where=where, limit=0, include=[])  # refuses a wrong filter, and a collection that is gone
         # The methods of a collection take a new snapshot with each call; an export must not.
-        engine = collection._engine  # pyright: ignore[reportPrivateUsage]
+        engine = engine_backend(collection).engine
         snapshot = engine.snapshot
         self.facts = CollectionFacts(
             name=engine.name,

@@ -12,9 +12,9 @@ from __future__ import annotations
 import uuid
 from contextlib import suppress
 
-from chroma_search.client.collection import Collection
 from chroma_search.client.embedded import EmbeddedClient
 from chroma_search.errors import ChromaSearchError, NotFoundError
+from chroma_search.front.collection import Collection
 
 TEMPORARY_NAME = "importing-"
 """What the name of an unfinished collection begins with; an id follows, so that no user has the name by chance."""

@@ -74,6 +74,24 @@ class CollectionConfig:
         function = self.embedding_function
         return {**form, "embedding_function": None if function is None else dict(function)}
 
+    @classmethod
+    def from_json(cls, form: Mapping[str, Any]) -> CollectionConfig:
+        """Read `configuration_json` as a server says it; numbers that it does not say take their defaults.
+
+        Bounds are not checked: they are the server's own.
+
+        Raises:
+            InvalidConfigError: two index kinds, or an unknown space.
+        """
+        kind = named_kind(form) or "hnsw"
+        said = {name: value for name, value in dict(form.get(kind) or {}).items() if value is not None}
+        return cls(
+            space=_checked_space(said.pop("space", DEFAULT_SPACE), kind),
+            index_kind=kind,
+            index_params={**default_params(kind), **{name: said[name] for name in PARAMS[kind] if name in said}},
+            embedding_function=form.get("embedding_function"),
+        )
+
     def to_stored(self) -> dict[str, Any]:
         """Return everything, as JSON, for the catalog."""
         return {

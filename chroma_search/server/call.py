@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.database import Database
-from chroma_search.engine.requests import RunOptions
 from chroma_search.errors import InvalidArgumentError, NotFoundError
+from chroma_search.requests import RunOptions
 from chroma_search.server.access.roles import Identity, Role
 from chroma_search.server.settings import ServerSettings
 from chroma_search.server.slow_calls import RAN

@@ -18,7 +18,7 @@ from chroma_search.errors import (
     MediaTypeError,
     PayloadTooLargeError,
     RequestError,
-    RequestTimeoutError,
+    SlowRequestError,
     UnprocessableError,
 )
 
@@ -31,7 +31,7 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
     Raises:
         MediaTypeError: it says that it is something else than JSON.
         PayloadTooLargeError: it is longer than the limit.
-        RequestTimeoutError: it did not come in time.
+        SlowRequestError: it did not come in time.
         ClientDisconnect: the client went away.
     """
     media_type = request.headers.get("content-type", "")
@@ -43,7 +43,7 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
     try:
         return await asyncio.wait_for(_whole(request, limit_bytes), timeout_s)
     except (TimeoutError, asyncio.TimeoutError):
-        raise RequestTimeoutError(f"the body did not come within {timeout_s:g} s") from None
+        raise SlowRequestError(f"the body did not come within {timeout_s:g} s") from None
 
 
 async def _whole(request: Request, limit_bytes: int) -> bytes:

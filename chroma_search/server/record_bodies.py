@@ -15,13 +15,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.client.filters import read_filter
-from chroma_search.client.metadata_input import checked_metadatas
-from chroma_search.client.vector_input import check_finite, vectors_of
 from chroma_search.dsl import Where
-from chroma_search.engine.requests import WriteBatch
 from chroma_search.errors import InvalidArgumentError, InvalidFilterError, InvalidInputError, UnprocessableError
+from chroma_search.front.filters import read_filter
+from chroma_search.front.metadata_input import checked_metadatas
+from chroma_search.front.vector_input import check_finite, vectors_of
 from chroma_search.model.values import MAX_INT, MIN_INT
+from chroma_search.requests import WriteBatch
 
 Vectors = NDArray[np.float32]
 Columns = Sequence[Any] | None

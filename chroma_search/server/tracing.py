@@ -11,8 +11,8 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from chroma_search.engine.requests import Ran
 from chroma_search.errors import InvalidConfigError
+from chroma_search.requests import Ran
 from chroma_search.server.settings import OpenTelemetrySettings
 
 

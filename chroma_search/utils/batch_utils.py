@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from chroma_search.client.embedded import EmbeddedClient
+from chroma_search.front.client import ClientFront
 
 Batch = tuple[list[str], Any, "list[Any] | None", "list[Any] | None"]
 
 
 def create_batches(
-    api: EmbeddedClient,
+    api: ClientFront,
     ids: list[str],
     embeddings: Any | None = None,
     metadatas: list[Any] | None = None,
@@ -18,7 +18,7 @@ def create_batches(
 ) -> list[Batch]:
     """Return `(ids, embeddings, metadatas, documents)` in parts of at most `api.get_max_batch_size()` records.
 
-    Written for Chroma's limit of about 5,000 records; here one call takes any number, so it is usually one part.
+    Written for Chroma's limit of about 5,000 records; here one call takes any number, also over HTTP.
     """
     size = api.get_max_batch_size()
     parts = [slice(start, start + size) for start in range(0, max(len(ids), 1), size)]

@@ -179,22 +179,35 @@ def test_functions_that_are_not_carried_can_be_imported_but_not_made() -> None:
     assert printed == "OpenAIEmbeddingFunction"
 
 
-def test_clients_of_later_versions_say_so() -> None:
+def test_the_client_of_the_cloud_says_what_to_use_instead() -> None:
+    printed = run("""
+        import chromadb
+        from chroma_search import UnsupportedError
+        try:
+            chromadb.CloudClient(api_key="x")
+        except UnsupportedError as error:
+            print(error.feature, "|", error.instead)
+    """)
+    assert printed == "CloudClient | use EphemeralClient() or HttpClient()"
+
+
+def test_clients_of_a_server_have_chromas_names_and_errors() -> None:
     printed = run("""
         import asyncio, chromadb
-        from chroma_search import UnsupportedError
+        from chromadb.api import AsyncClientAPI, ClientAPI
+        from chromadb.api.models.AsyncCollection import AsyncCollection
         for call in (
-            lambda: chromadb.HttpClient(host="x"),
-            lambda: chromadb.CloudClient(api_key="x"),
-            lambda: asyncio.run(chromadb.AsyncHttpClient()),
+            lambda: chromadb.HttpClient(host="127.0.0.1", port=9),
+            lambda: asyncio.run(chromadb.AsyncHttpClient(host="127.0.0.1", port=9)),
         ):
             try:
                 call()
-            except UnsupportedError as error:
-                print(error.feature, "|", error.instead)
+            except ValueError as error:
+                print(str(error).partition("?")[0])
+        print(isinstance(chromadb.EphemeralClient(), ClientAPI), chromadb.AsyncClientAPI is AsyncClientAPI)
     """)
-    names = ("HttpClient", "CloudClient", "AsyncHttpClient")
-    assert printed.splitlines() == [f"{name} | use EphemeralClient()" for name in names]
+    said = "Could not connect to a Chroma server. Are you sure it is running"
+    assert printed.splitlines() == [said, said, "True True"]
 
 
 def test_a_real_chromadb_is_not_replaced_unless_forced() -> None:

@@ -24,6 +24,7 @@ from chroma_search import Collection, K, Search
 from chroma_search.errors import LockedError
 from chroma_search.storage.log_entry import LogEntry
 from tests.crash.nursery import say
+from tests.engine_of import engine_of
 
 NAME, N_OWN, N_SHARED, MOST_IDS, N_NEAREST = "many", 30, 20, 5, 7
 KINDS = (
@@ -98,7 +99,7 @@ class _Appended(threading.local):
 
 def watch_appends(collection: Collection) -> _Appended:
     """Let the places in the log be known that each thread fills."""
-    log: Any = collection._live()._opened_log()  # the order that is to be proved is that of the log
+    log: Any = engine_of(collection)._opened_log()  # the order that is to be proved is that of the log
     appended, append = _Appended(), log.append
 
     def watched(entry: LogEntry) -> None:
@@ -111,7 +112,7 @@ def watch_appends(collection: Collection) -> _Appended:
 
 def place_of(collection: Collection) -> int:
     """Return the last place in the log that this process has seen."""
-    log: Any = collection._live()._opened_log()
+    log: Any = engine_of(collection)._opened_log()
     return log.position[1]
 
 
@@ -225,7 +226,7 @@ def opener(folder: str, path: str, seed: str, deadline: float) -> None:
 def holder(folder: str) -> None:
     """Take the writer's lock of the collection's log, say so, and keep it until killed."""
     with chroma_search.PersistentClient(folder) as client:
-        log: Any = client.get_collection(NAME, embedding_function=None)._live()._opened_log()
+        log: Any = engine_of(client.get_collection(NAME, embedding_function=None))._opened_log()
         with log.writing():
             say("held")
             signal.pause()

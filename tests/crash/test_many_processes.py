@@ -15,6 +15,7 @@ from tests.crash.many_processes import run_processes, run_threads
 from tests.crash.many_roles import NAME, READ_KINDS, change, digest
 from tests.crash.nursery import WHY_NOT, Nursery
 from tests.crash.serial_order import Read, State, Write, applied, prove, seen
+from tests.engine_of import engine_of
 
 pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 
@@ -58,7 +59,7 @@ def test_a_writer_waits_for_a_busy_one_for_a_bounded_time_and_for_a_killed_one_n
         collection.add(ids="a", embeddings=[1.0])
         with nursery.child("tests.crash.many_roles:holder", str(work / "data")) as holder:
             assert next(holder.lines) == "held\n"
-            log: Any = collection._live()._opened_log()
+            log: Any = engine_of(collection)._opened_log()
             log._file.execute("PRAGMA busy_timeout = 300")  # instead of ten seconds
             began = time.monotonic()
             with pytest.raises(LockedError):

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from chroma_search.dsl import GroupBy, Knn, Limit, OrderBy, Search, SearchClauses, Select
-from chroma_search.engine.requests import RunOptions
 from chroma_search.indexes.registry import VECTOR_INDEX_KINDS
 from chroma_search.indexes.text.analyzer import Analyzer
+from chroma_search.requests import RunOptions
 from tests.oracle.collection import OracleCollection
 from tests.property.comparing import assert_same_answer
 from tests.property.engine_collection import EngineCollection

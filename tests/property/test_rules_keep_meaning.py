@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from hypothesis import given
 
-from chroma_search.engine.requests import RunOptions
 from chroma_search.planner.execute import Execution
 from chroma_search.planner.logical import lower
 from chroma_search.planner.optimizer import steps
 from chroma_search.planner.rules.expand_rrf import expand_rrf
 from chroma_search.planner.rules.share_leaves import share_leaves
+from chroma_search.requests import RunOptions
 from tests.property.record_strategies import histories
 from tests.property.search_strategies import searches
 from tests.property.test_engine_equals_oracle import layouts, relaxed, replay

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from chroma_search.engine.requests import Selection
 from chroma_search.errors import InvalidArgumentError, NotFoundError
+from chroma_search.requests import Selection
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Handler, Route

@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from chroma_search.dsl import Knn, Search, SearchClauses
-from chroma_search.engine.requests import Found, RunOptions
 from chroma_search.errors import InvalidArgumentError, InvalidRankError
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY
 from chroma_search.planner.logical import walk
+from chroma_search.requests import Found, RunOptions
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Route

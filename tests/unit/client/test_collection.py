@@ -13,7 +13,7 @@ import chroma_search
 from chroma_search import Collection, EphemeralClient, K, Knn, NotFoundError, ReadLevel, Search, UnsupportedError
 from chroma_search.client.system import clear_systems
 from chroma_search.errors import DimensionMismatchError, InvalidInputError, WrongTypeError
-from tests.unit.client.functions import Letters
+from tests.functions import Letters
 
 
 @pytest.fixture

@@ -17,12 +17,11 @@ from chroma_search import (
     EphemeralClient,
     NotFoundError,
     Settings,
-    UnsupportedError,
     VectorIndexConfig,
 )
 from chroma_search.client.system import clear_systems
 from chroma_search.errors import ClosedError, ForbiddenError, InvalidConfigError
-from tests.unit.client.functions import Letters, Nameless
+from tests.functions import Letters, Nameless
 
 
 @pytest.fixture(autouse=True)
@@ -81,10 +80,11 @@ def test_clearing_the_cache_gives_the_next_client_an_empty_database() -> None:
     assert first.count_collections() == 1
 
 
-@pytest.mark.parametrize("settings", [{"chroma_api_impl": "chromadb.api.fastapi.FastAPI"}], ids=str)
-def test_settings_that_name_another_place_are_refused(settings: dict[str, Any]) -> None:
-    with pytest.raises(UnsupportedError, match="later version"):
-        Client(Settings(**settings))
+def test_settings_that_name_an_unknown_place_are_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="names no client in this process"):
+        Client(Settings(chroma_api_impl="chromadb.api.async_fastapi.AsyncFastAPI"))
+    with pytest.raises(InvalidConfigError, match="chroma_server_host"):
+        Client(Settings(chroma_api_impl="chromadb.api.fastapi.FastAPI"))
 
 
 def test_settings_of_chroma_before_0_4_are_refused() -> None:

@@ -12,6 +12,7 @@ from chroma_search import K, Knn, Search
 from chroma_search.errors import CorruptionError, StorageError
 from chroma_search.storage import merge_policy
 from chroma_search.storage.merge_policy import TAIL_ROWS
+from tests.engine_of import engine_of
 from tests.unit.storage.breaking_files import BreakingFiles
 
 DIM = 8
@@ -132,11 +133,11 @@ def test_deleted_records_leave_the_disk_with_a_compaction(client, tmp_path):
 
 def test_a_second_opener_follows_a_flush_of_the_first(client, tmp_path):
     from chroma_search.engine.collection import CollectionEngine
-    from chroma_search.engine.requests import Selection
+    from chroma_search.requests import Selection
 
     collection = made(client)
     filled(collection, 200)
-    engine = collection._engine
+    engine = engine_of(collection)
     other = CollectionEngine("docs", "t", "d", engine.config, folder=engine._folder)
     assert other.count() == 200
     collection.flush()
@@ -177,7 +178,7 @@ def test_a_disk_that_fails_at_any_call_of_a_flush_loses_nothing(client, tmp_path
     collection = made(client)
     filled(collection, 100)
     before = everything(collection)
-    segments = collection._engine._segments
+    segments = engine_of(collection)._segments
     real, failures = segments._files, []
     for nth in range(1, 40):
         segments._files = BreakingFiles(fails_at=nth, error=error)
@@ -200,7 +201,7 @@ def test_a_disk_that_fails_at_any_call_of_a_flush_loses_nothing(client, tmp_path
 def test_a_flush_in_the_background_that_fails_is_told_by_stats_and_made_up_later(client, monkeypatch):
     collection = made(client)
     filled(collection, 10)
-    engine = collection._engine
+    engine = engine_of(collection)
     assert engine.stats()["flush_error"] is None
     real = engine._segments._files
     engine._segments._files = BreakingFiles(fails_at=0)

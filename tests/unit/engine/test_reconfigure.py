@@ -7,6 +7,7 @@ import pytest
 
 import chroma_search
 from chroma_search import Knn, Search
+from tests.engine_of import engine_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,7 @@ def test_search_parameters_hold_at_once(kind, before, after):
     strategy = {"hnsw": "graph", "spann": "lists"}[kind]
 
     def visited() -> int:
-        graph = collection._engine.snapshot.segments[0].segment.graph
+        graph = engine_of(collection).snapshot.segments[0].segment.graph
         assert graph is not None
         return sum(each.visited for each in graph.search(vectors[:20], 5, None, strategy))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chroma_search.engine.collection import CollectionEngine
-from chroma_search.engine.requests import Selection, WriteBatch
+from chroma_search.requests import Selection, WriteBatch
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage import merge_policy
 

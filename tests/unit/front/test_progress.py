@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from chroma_search.client import progress
+from chroma_search.front import progress
 
 
 class Terminal(io.StringIO):

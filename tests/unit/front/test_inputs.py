@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_search.client.inputs import (
+from chroma_search.errors import DimensionMismatchError, DuplicateIDError, InvalidArgumentError, InvalidInputError
+from chroma_search.front.inputs import (
     checked_delete_limit,
     checked_ids,
     checked_include,
@@ -19,7 +20,6 @@ from chroma_search.client.inputs import (
     read_query,
     read_records,
 )
-from chroma_search.errors import DimensionMismatchError, DuplicateIDError, InvalidArgumentError, InvalidInputError
 
 
 def read(**columns: Any) -> Any:

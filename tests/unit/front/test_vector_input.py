@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_search.client.vector_input import vectors_of
 from chroma_search.errors import InvalidArgumentError, InvalidInputError
+from chroma_search.front.vector_input import vectors_of
 
 ONE_ROW = [
     [1.0, 2.0],

@@ -10,16 +10,12 @@ Invariant: nothing here writes records; when a function raises, the collection i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 
-from chroma_search.client.function_cache import RememberedFunction, current_function
-from chroma_search.client.progress import in_steps
-from chroma_search.client.system import System
-from chroma_search.client.vector_input import Vectors, check_finite
 from chroma_search.dsl import Knn, SearchClauses
 from chroma_search.dsl.node import Node
 from chroma_search.dsl.validation import check_search
@@ -36,11 +32,13 @@ from chroma_search.embeddings.resolve import (
     resolve_dense_function,
     resolve_query_function,
 )
-from chroma_search.engine.collection import CollectionEngine
 from chroma_search.errors import InvalidArgumentError, InvalidInputError
+from chroma_search.front.backend import CollectionFacts
+from chroma_search.front.function_cache import RememberedFunction, current_function
+from chroma_search.front.progress import in_steps
+from chroma_search.front.vector_input import Vectors, check_finite
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.schema.configuration import updated_configuration
-from chroma_search.schema.index_rules import IndexRules
 from chroma_search.schema.value_types import DOCUMENT_KEY
 
 N = TypeVar("N", bound=Node)
@@ -60,33 +58,22 @@ class Embedder:
     """Embeds for one handle on a collection.
 
     Args:
-        system: where functions are remembered.
-        engine: the collection.
+        facts: what is known of the collection: its functions, and what its schema says of them.
         given: function passed by the caller who opened the collection.
         data_loader: loads URIs, or None.
-        rules: what the schema says of sparse keys and functions.
     """
 
-    def __init__(
-        self,
-        system: System,
-        engine: CollectionEngine,
-        given: Any | None,
-        data_loader: DataLoader | None,
-        rules: Callable[[], IndexRules],
-    ) -> None:
-        self._system = system
-        self._engine = engine
+    def __init__(self, facts: CollectionFacts, given: Any | None, data_loader: DataLoader | None) -> None:
+        self._facts = facts
         self._given = given
         self._loader = data_loader
-        self._rules = rules
 
     @property
     def configured(self) -> Any | None:
         """The function of the collection's configuration as an object, or None."""
-        engine = self._engine
-        found = current_function(self._system.functions.get(engine.id), engine.config.embedding_function)
-        self._system.functions[engine.id] = found
+        facts = self._facts
+        found = current_function(facts.functions.get(facts.id), facts.config.embedding_function)
+        facts.functions[facts.id] = found
         return found.function
 
     def check_loader(self) -> DataLoader:
@@ -138,13 +125,13 @@ class Embedder:
             InvalidInputError: a function returned something else than one sparse vector per text.
             Exception: whatever the function raises.
         """
-        targets = [each for each in self._rules().sparse_keys.values() if each.source_key is not None]
+        targets = [each for each in self._facts.rules().sparse_keys.values() if each.source_key is not None]
         if not targets or (metadatas is None and documents is None):
             return metadatas
         n_rows = len(metadatas) if metadatas is not None else len(documents or ())
         filled = [dict(each or {}) for each in metadatas or [None] * n_rows]
         for target in targets:
-            function = self._rules().function_of(target.key)
+            function = self._facts.rules().function_of(target.key)
             if function is None:
                 continue
             source = target.source_key or ""
@@ -170,9 +157,8 @@ class Embedder:
             Exception: whatever the function raises.
         """
         texts: dict[str, dict[str, None]] = {}
-        for search in searches:
-            for knn in _text_queries(search.rank):
-                texts.setdefault(knn.key, {})[knn.query] = None
+        for knn in (knn for search in searches for knn in text_queries(search.rank)):
+            texts.setdefault(knn.key, {})[knn.query] = None
         if not texts:
             return list(searches)
         for search in searches:
@@ -192,7 +178,7 @@ class Embedder:
         return EmbeddingSources(given=self._given, configured=self.configured, of_key=self._of_key)
 
     def _of_key(self, key: str) -> KeyFunctions | None:
-        rules = self._rules()
+        rules = self._facts.rules()
         if not rules.has_key(key):
             return None
         if key in rules.sparse_keys:
@@ -207,10 +193,10 @@ class Embedder:
             if function.is_fitted:
                 return
             function.fit(list(documents))
-            engine = self._engine
-            engine_config = updated_configuration(engine.config, {"embedding_function": function})
-            self._system.database.modify_collection(engine, config=engine_config)
-            self._system.functions[engine.id] = RememberedFunction(engine_config.embedding_function, function)
+            facts = self._facts
+            fitted = updated_configuration(facts.config, {"embedding_function": function})
+            facts.store_function(fitted)
+            facts.functions[facts.id] = RememberedFunction(fitted.embedding_function, function)
 
     def _matrix(self, vectors: Sequence[Any], *, is_finite: bool = True) -> Vectors:
         lengths = {len(vector) for vector in vectors}
@@ -224,7 +210,7 @@ class Embedder:
         return matrix
 
 
-def _text_queries(node: Node | None) -> list[Knn]:
+def text_queries(node: Node | None) -> list[Knn]:
     """Return the `Knn` nodes below that search for a text, without recursion: the tree may be too deep."""
     found: list[Knn] = []
     stack = [] if node is None else [node]

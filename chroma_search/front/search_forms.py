@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chroma_search.client.metadata_input import own_metadatas
 from chroma_search.dsl import Search, SearchClauses
-from chroma_search.engine.requests import Found
 from chroma_search.errors import InvalidInputError, WrongTypeError
+from chroma_search.front.metadata_input import own_metadatas
 from chroma_search.model.results import SearchResult
+from chroma_search.requests import Found
 
 SearchForm = Search | str | Mapping[str, Any]
 """A search: a `Search`, or (ours) its text or its JSON."""

@@ -23,7 +23,7 @@ from chroma_search import (
 )
 from chroma_search.client.system import clear_systems
 from chroma_search.errors import InvalidArgumentError, InvalidInputError
-from tests.unit.client.functions import Letters, SparseLetters
+from tests.functions import Letters, SparseLetters
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* cannot be stored with the collection")  # small functions below
 
@@ -145,7 +145,7 @@ def test_the_fitted_form_is_stored_with_the_collection(client: Any) -> None:
     collection = client.create_collection("abc", embedding_function=LsaEmbeddingFunction(n_components=3))
     collection.add(ids=list("abcde"), documents=TEXTS)
     expected = collection.query(query_texts="apples")
-    collection._system.functions.clear()  # as in another process: only what is stored is left
+    collection._backend.system.functions.clear()  # as in another process: only what is stored is left
     assert client.get_collection("abc").query(query_texts="apples") == expected
 
 

@@ -1,4 +1,4 @@
-"""Embedding functions and loaders for the tests of this folder: tiny, offline, and they count their calls."""
+"""Embedding functions and loaders for tests: tiny, offline, and they count their calls."""
 
 from __future__ import annotations
 

@@ -18,8 +18,6 @@ from typing import Any, TypeGuard, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.client.metadata_input import checked_metadatas
-from chroma_search.client.vector_input import Vectors, vectors_of
 from chroma_search.errors import (
     ChromaSearchError,
     DuplicateIDError,
@@ -27,6 +25,8 @@ from chroma_search.errors import (
     InvalidInputError,
     WrongTypeError,
 )
+from chroma_search.front.metadata_input import checked_metadatas
+from chroma_search.front.vector_input import Vectors, vectors_of
 
 INCLUDES = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
 MAX_SHOWN_DUPLICATES = 10

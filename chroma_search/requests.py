@@ -1,22 +1,22 @@
-"""What the client layer hands to a collection engine and gets back: plain data, already validated in shape.
+"""What is asked of a collection and what comes back, whoever answers, an engine or a server: plain, checked data.
 
-The engine checks what only it can know (the dimension of the collection, which ids exist); everything that can be
-checked without data is checked before, by `client/inputs.py` and `dsl/validation.py`.
+Who answers checks what only it can know (the dimension of the collection, which ids exist); everything that can be
+checked without data is checked before, by `front/inputs.py` and `dsl/validation.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.dsl import Where
+from chroma_search.schema.configuration import CollectionConfig
 
-if TYPE_CHECKING:
-    from chroma_search.planner.explain import Explanation
+WriteKind = Literal["add", "update", "upsert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,40 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class NearestRequest:
+    """The queries of one `query`.
+
+    Attributes:
+        vectors: float32, shape (q, dim).
+        n_results: records per query, from 1.
+        ids: only these records, or None for all; unknown ones match nothing.
+        where: metadata and document filter together.
+    """
+
+    vectors: NDArray[np.float32]
+    n_results: int
+    ids: Sequence[str] | None = None
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Modification:
+    """What `modify` changes; None leaves a part as it is.
+
+    Attributes:
+        name: new name.
+        metadata: metadata in place of the old.
+        config: the whole configuration as it is afterwards.
+        changes: of the configuration, what was asked for, as JSON.
+    """
+
+    name: str | None = None
+    metadata: dict[str, Any] | None = None
+    config: CollectionConfig | None = None
+    changes: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """How a search is to be run.
 
@@ -78,8 +112,8 @@ class Ran(Protocol):
         """Wall time of all its stages."""
         ...
 
-    def explanation(self) -> Explanation:
-        """Return its EXPLAIN ANALYZE: that of this very run."""
+    def explanation(self) -> object:
+        """Return its EXPLAIN ANALYZE, that of this very run, as something that prints."""
         ...
 
     def stages(self) -> list[tuple[str, float, dict[str, Any]]]:

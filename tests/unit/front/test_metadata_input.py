@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chroma_search.client.metadata_input import checked_metadatas
 from chroma_search.errors import InvalidArgumentError, InvalidInputError, WrongTypeError
+from chroma_search.front.metadata_input import checked_metadatas
 from chroma_search.model.sparse_vector import SparseVector
 
 SPARSE = {"#type": "sparse_vector", "indices": [1, 5], "values": [0.5, 1.0]}

@@ -1,0 +1,1 @@
+"""What every client has in common: the classes users call, arguments checked, texts embedded, results built."""
