@@ -6,10 +6,12 @@ float32; NaN and infinities, which JSON has not, as null.
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+from typing import Any, Literal
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
 from chroma_search.model.sparse_vector import SparseVector
@@ -94,7 +96,7 @@ class GetAnswer(TypedDict):
     """Records, column by column; a column that was not asked for is null."""
 
     ids: list[str]
-    embeddings: list[list[float]] | None
+    embeddings: list[list[float]] | list[str] | None
     documents: list[str | None] | None
     uris: list[str | None] | None
     metadatas: list[dict[str, Any] | None] | None
@@ -105,7 +107,7 @@ class QueryAnswer(TypedDict):
     """Records per query, column by column."""
 
     ids: list[list[str]]
-    embeddings: list[list[list[float]]] | None
+    embeddings: list[list[list[float]] | list[str]] | None
     documents: list[list[str | None]] | None
     uris: list[list[str | None]] | None
     metadatas: list[list[dict[str, Any] | None]] | None
@@ -118,7 +120,7 @@ class SearchAnswer(TypedDict):
 
     ids: list[list[str]]
     documents: list[list[str | None] | None]
-    embeddings: list[list[list[float]] | None]
+    embeddings: list[list[list[float]] | list[str] | None]
     metadatas: list[list[dict[str, Any] | None] | None]
     scores: list[list[float | None] | None]
     select: list[list[str]]
@@ -140,6 +142,13 @@ class ErrorAnswer(TypedDict):
     error: str
     message: str
     retry_after_s: NotRequired[float]
+
+
+def encoded_vectors(vectors: NDArray[np.float32] | None, encoding: Literal["numbers", "base64"]) -> Any:
+    """Return vectors as an answer writes them: an array, which becomes lists of numbers, or a base64 text per row."""
+    if vectors is None or encoding == "numbers":
+        return vectors
+    return [base64.b64encode(row.astype("<f4", copy=False).tobytes()).decode("ascii") for row in vectors]
 
 
 def to_json(answer: Any) -> bytes:

@@ -47,6 +47,8 @@ NullableVectors = Annotated[
 Ids = Annotated[list[str], FirstMistake()]
 Texts = Annotated[list[str | None], FirstMistake()]
 Metadatas = Annotated[list[JsonObject | None], FirstMistake()]
+VectorEncoding = Literal["numbers", "base64"]
+"""How an answer writes vectors (ours); base64 of little-endian float32 is what clients may send, too."""
 Include = list[Literal["distances", "documents", "embeddings", "metadatas", "uris"]]
 
 
@@ -164,6 +166,7 @@ class GetRecords(Body):
     limit: U32 | None = None
     offset: U32 | None = None
     include: Include = ["metadatas", "documents"]
+    vector_encoding: VectorEncoding = "numbers"
 
 
 class QueryRecords(Body):
@@ -175,6 +178,7 @@ class QueryRecords(Body):
     where: JsonObject | None = None
     where_document: JsonObject | None = None
     include: Include = ["metadatas", "documents", "distances"]
+    vector_encoding: VectorEncoding = "numbers"
 
 
 ReadLevel = Literal["index_and_wal", "index_only", "index_and_bounded_wal"]
@@ -188,6 +192,7 @@ class SearchRecords(Body):
     params: JsonObject | None = None
     exact: bool = False
     strict: bool = False
+    vector_encoding: VectorEncoding = "numbers"
 
 
 class ExplainSearch(Body):

@@ -69,7 +69,7 @@ def get(call: Call) -> Any:
     call.notes["n_results"] = len(found.ids)
     return {
         "ids": found.ids,
-        "embeddings": found.embeddings,
+        "embeddings": answers.encoded_vectors(found.embeddings, body.vector_encoding),
         "documents": found.documents,
         "uris": found.uris,
         "metadatas": found.metadatas,
@@ -104,6 +104,8 @@ def query(call: Call) -> Any:
     answer["ids"] = [each.ids for each in found]
     for name in body.include:
         answer[name] = [each.scores if name == "distances" else getattr(each, name) for each in found]
+    if answer["embeddings"] is not None:
+        answer["embeddings"] = [answers.encoded_vectors(each, body.vector_encoding) for each in answer["embeddings"]]
     return answer
 
 

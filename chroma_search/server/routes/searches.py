@@ -35,7 +35,7 @@ def search(call: Call) -> Any:
         check_cost(each, call.settings)
     found = engine.search(clauses, call.run_options(exact=body.exact, strict=body.strict))
     call.notes["n_results"] = sum(len(each.ids) for each in found)
-    return search_answer(clauses, found)
+    return search_answer(clauses, found, body.vector_encoding)
 
 
 def explain(call: Call) -> Any:
@@ -48,12 +48,12 @@ def explain(call: Call) -> Any:
     return {"explanation": explanation.to_dict() if body.format == "json" else str(explanation)}
 
 
-def search_answer(clauses: list[SearchClauses], found: list[Found]) -> dict[str, Any]:
+def search_answer(clauses: list[SearchClauses], found: list[Found], encoding: bodies.VectorEncoding) -> dict[str, Any]:
     """Return what searches found, column by column."""
     return {
         "ids": [each.ids for each in found],
         "documents": [each.documents for each in found],
-        "embeddings": [each.embeddings for each in found],
+        "embeddings": [answers.encoded_vectors(each.embeddings, encoding) for each in found],
         "metadatas": [each.metadatas for each in found],
         "scores": [each.scores for each in found],
         "select": [sorted(each.select.echo()) for each in clauses],
