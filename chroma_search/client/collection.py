@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Literal, NoReturn, overload
+from typing import Any, Literal, overload
 from uuid import UUID
 
 from chroma_search.client.embedding import DataLoader, Embedder
@@ -38,7 +38,7 @@ from chroma_search.embeddings.protocol import validate_embedding_function
 from chroma_search.embeddings.vectors import Document, Image, OneOrMany
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.requests import ExplainMode, RunOptions, Selection, WriteBatch
-from chroma_search.errors import InvalidInputError, NotFoundError, UnsupportedError, WrongTypeError
+from chroma_search.errors import InvalidInputError, NotFoundError, WrongTypeError
 from chroma_search.model.results import DeleteResult, GetResult, IndexingStatus, QueryResult, SearchResult
 from chroma_search.schema import CollectionConfiguration, Schema, UpdateCollectionConfiguration
 from chroma_search.schema.collection_metadata import validate_metadata_update
@@ -429,21 +429,34 @@ class Collection:
         config = None if configuration is None else updated_configuration(self._engine.config, configuration)
         self._system.database.modify_collection(self._engine, name=new_name, metadata=new_metadata, config=config)
 
-    def fork(self, new_name: str) -> NoReturn:
-        """Refuse: a local collection cannot be forked in this version.
+    def fork(self, new_name: str) -> Collection:
+        """Make a collection in the same database with the records, configuration, schema and metadata of this moment.
+
+        It costs little: both share what is in segments, in memory and on the disk. From then on each changes for
+        itself; what one of them deletes and purges is still in the files of the other.
+
+        Args:
+            new_name: 3-512 characters of `[a-zA-Z0-9._-]`.
 
         Raises:
-            UnsupportedError: always.
+            ValueError: a name that is not allowed.
+            ConflictError: the name is taken. NotFoundError: the collection was deleted.
+            StorageError: the disk is full or fails; nothing is changed then.
         """
-        raise _no_fork("fork")
+        name = validate_collection_name(new_name)
+        engine = self._system.database.fork_collection(self._engine, name)
+        remembered = self._system.functions.get(self.id)
+        if remembered is not None:
+            self._system.functions[engine.id] = remembered
+        return Collection(self._system, engine, self._embedder.given, self._embedder.loader)
 
-    def fork_count(self) -> NoReturn:
-        """Refuse: a local collection cannot be forked in this version.
+    def fork_count(self) -> int:
+        """Return the number of forks in the lineage: a collection and all its forks, and theirs, say the same.
 
         Raises:
-            UnsupportedError: always.
+            NotFoundError: the collection was deleted.
         """
-        raise _no_fork("fork_count")
+        return self._system.database.fork_count(self._engine)
 
     def get_indexing_status(self) -> IndexingStatus:
         """Return how many of the records have reached an index; the others are found by comparing with each."""
@@ -548,12 +561,3 @@ class Collection:
 
 def _columns(names: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name in names if name in _STORED)
-
-
-def _no_fork(feature: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{feature} is not implemented for local collections: copy with get() and add()",
-        feature=feature,
-        why="not implemented for local collections",
-        instead="copy the records with get(include=['embeddings', ...]) and add()",
-    )

@@ -169,6 +169,11 @@ class CollectionEngine:
             self.config = config
             self._store.reconfigure(IndexSpec(config.space, config.index_kind, config.index_params))
 
+    def begin_as(self, other: CollectionEngine) -> None:
+        """Begin with the records that another collection in memory has now; from then on each goes its own way."""
+        with other._lock, self._lock:
+            self._store.begin_as(other._store)
+
     def add(self, batch: WriteBatch) -> None:
         """Insert records; ids that exist are skipped."""
         self._write("add", batch)

@@ -7,6 +7,7 @@ changed, so readers may take it at any time. The same entries in the same order 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,12 @@ class RecordStore:
         """Begin anew with what a manifest says."""
         self.snapshot = Snapshot.of(states, dimension)
         self.next_offset = next_offset
+
+    def begin_as(self, other: RecordStore) -> None:
+        """Begin with what another store holds now: nothing is copied, for snapshots never change."""
+        self.snapshot = other.snapshot
+        self.next_offset = other.next_offset
+        self._names = replace(other._names)
 
     def check(self, entry: LogEntry) -> None:
         """Refuse an entry that could not be applied.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chroma_search
-from chroma_search import Collection, EphemeralClient, K, Knn, NotFoundError, ReadLevel, Search, UnsupportedError
+from chroma_search import Collection, EphemeralClient, K, Knn, NotFoundError, ReadLevel, Search
 from chroma_search.client.system import clear_systems
 from chroma_search.errors import DimensionMismatchError, InvalidInputError, WrongTypeError
 from tests.unit.client.functions import Letters
@@ -272,14 +272,6 @@ def test_a_handle_names_its_place(collection: Collection) -> None:
     assert repr(collection) == "Collection(name=abc)"
     assert collection != "abc"
     assert len({collection, collection}) == 1
-
-
-def test_forking_is_refused_with_what_to_do_instead(collection: Collection) -> None:
-    with pytest.raises(UnsupportedError, match="fork") as raised:
-        collection.fork("other")
-    assert "get" in raised.value.instead
-    with pytest.raises(UnsupportedError):
-        collection.fork_count()
 
 
 def test_flush_and_compact_change_no_answer(collection: Collection) -> None:
