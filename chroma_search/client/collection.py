@@ -459,10 +459,11 @@ class Collection:
         return self._system.database.fork_count(self._engine)
 
     def get_indexing_status(self) -> IndexingStatus:
-        """Return how many of the records have reached an index; the others are found by comparing with each."""
-        segments = self._live().stats()["segments"]
-        indexed = sum(each["live"] for each in segments if each["indexes"])
-        total = self._live().count()
+        """Return how much of what was written is indexed; the rest is found by comparing with each record.
+
+        Each record that a call added, changed or deleted is one operation, over the whole life of the collection.
+        """
+        total, indexed = self._live().operations()
         return IndexingStatus(
             num_indexed_ops=indexed,
             num_unindexed_ops=total - indexed,

@@ -44,6 +44,7 @@ class _Start:
     seq: int
     chain: int
     next_offset: int
+    n_ops: int
 
 
 class Flusher:
@@ -147,7 +148,8 @@ class Flusher:
         with self._lock:
             self._catch_up()
             version, seq, chain = self._log.position
-            return _Start(self._store.snapshot, version, seq, chain, self._store.next_offset)
+            store = self._store
+            return _Start(store.snapshot, version, seq, chain, store.next_offset, store.n_ops)
 
     def _made(self, start: _Start, merges: Sequence[Merge]) -> Manifest:
         """Build and write what the merges say; return the manifest that names it."""
@@ -156,7 +158,8 @@ class Flusher:
             merged = merged_state(merge, start.snapshot, self._store.spec, SegmentNames())
             states[merge.first : merge.last + 1] = [merged]
         entries = tuple(self._folder.write(state) for state in states if state.n_live)
-        return Manifest(start.version + 1, start.seq, start.chain, start.next_offset, start.snapshot.dimension, entries)
+        dimension = start.snapshot.dimension
+        return Manifest(start.version + 1, start.seq, start.chain, start.next_offset, dimension, entries, start.n_ops)
 
     def _committed(self, start: _Start, manifest: Manifest) -> bool:
         """Put the manifest into the log, unless it has another one by now; take the new state."""

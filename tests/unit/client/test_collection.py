@@ -282,9 +282,6 @@ def test_flush_and_compact_change_no_answer(collection: Collection) -> None:
     collection.compact()
     assert (collection.search(search), collection.get()) == before
     assert collection.stats()["records"] == 3
-    status = collection.get_indexing_status()
-    assert (status.total_ops, status.num_indexed_ops + status.num_unindexed_ops) == (3, 3)
-    assert 0 <= status.op_indexing_progress <= 1
 
 
 def test_writing_to_a_deleted_collection_is_refused(client: Any, collection: Collection) -> None:
