@@ -172,6 +172,11 @@ class CollectionEngine:
             self.config = config
             self._store.reconfigure(IndexSpec(config.space, config.index_kind, config.index_params))
 
+    def begin_as(self, other: CollectionEngine) -> None:
+        """Begin with the records that another collection in memory has now; from then on each goes its own way."""
+        with other._lock, self._lock:
+            self._store.begin_as(other._store)
+
     def add(self, batch: WriteBatch) -> None:
         """Insert records; ids that exist are skipped."""
         self._write("add", batch)
@@ -269,7 +274,8 @@ class CollectionEngine:
         if news.manifest is not None and self._segments is not None:
             segments, spec = self._segments, self._store.spec
             states = [segments.open(each, spec) for each in news.manifest.segments]
-            self._store.load(states, news.manifest.dimension, news.manifest.next_offset)
+            manifest = news.manifest
+            self._store.load(states, manifest.dimension, manifest.next_offset, manifest.n_ops)
         for entry in news.entries:
             self._store.apply(entry)
 
@@ -391,6 +397,12 @@ class CollectionEngine:
             reach("purge.before_truncate")
             if isinstance(log, SqliteLog) and not log.shrink(wait_s=BUSY_S):
                 raise LockedError(f"other processes are reading {self.name!r} all the time: purge it again")
+
+    def operations(self) -> tuple[int, int]:
+        """Return how many records all writes have added, changed or deleted, and how many of these are indexed."""
+        with self._lock:
+            self._catch_up()
+            return self._store.n_ops, self._store.n_indexed_ops
 
     def stats(self) -> dict[str, Any]:
         """Return where the rows are; in a folder also the bytes, and why the last flush in the background failed."""

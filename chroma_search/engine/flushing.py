@@ -71,6 +71,7 @@ class _Start:
     seq: int
     chain: int
     next_offset: int
+    n_ops: int
     n_log_bytes: int
     n_loads: int
     merges: Sequence[Merge]
@@ -227,7 +228,8 @@ class Flusher:
             self._store.freeze()
             version, seq, chain = self._log.position
             store = self._store
-            return _Start(snapshot, version, seq, chain, store.next_offset, self._log.n_bytes, store.n_loads, merges)
+            counts = store.n_ops, self._log.n_bytes, store.n_loads
+            return _Start(snapshot, version, seq, chain, store.next_offset, *counts, merges)
 
     def _flushed(self, merge: Merge, snapshot: Snapshot) -> tuple[Merged, SegmentEntry]:
         spec, states = self._store.spec, snapshot.segments[merge.first : merge.last + 1]
@@ -250,7 +252,8 @@ class Flusher:
         sealed = [state for state in start.snapshot.segments if state.segment.is_sealed]
         entries = (*(entry_of(state.segment.name, state) for state in sealed), *(entry for _, entry in made))
         dimension = start.snapshot.dimension
-        manifest = Manifest(start.version + 1, start.seq, start.chain, start.next_offset, dimension, entries)
+        base = start.version + 1, start.seq, start.chain, start.next_offset
+        manifest = Manifest(*base, dimension, entries, start.n_ops)
         with self._lock:
             with self._log.writing():
                 self._catch_up()
@@ -262,6 +265,7 @@ class Flusher:
             if self._store.n_loads == start.n_loads:  # the tail is the one that was frozen
                 for merged, entry in made:
                     self._store.exchange(merged, self._folder.open(entry, self._store.spec).segment)
+                self._store.n_indexed_ops = start.n_ops
                 self._log.adopt(manifest, n_flushed_bytes=start.n_log_bytes)
             self._catch_up()
             return True
