@@ -14,9 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT
 from chroma_search.engine.database import Database
 from chroma_search.engine.verifying import verify
-from chroma_search.indexes.registry import VECTOR_INDEX_KINDS
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.schema.index_params import INDEX_KINDS
 from chroma_search.storage import merge_policy
 from tests.oracle.collection import OracleCollection
 from tests.property.comparing import assert_same_answer
@@ -40,7 +40,7 @@ class ForkMachine(RuleBasedStateMachine):
         self.policy = merge_policy.TAIL_ROWS, merge_policy.LARGEST_DEAD_SHARE
         merge_policy.TAIL_ROWS, merge_policy.LARGEST_DEAD_SHARE = 3, 0.9
 
-    @initialize(space=st.sampled_from(("l2", "cosine", "ip")), kind=st.sampled_from(sorted(VECTOR_INDEX_KINDS)))
+    @initialize(space=st.sampled_from(("l2", "cosine", "ip")), kind=st.sampled_from(sorted(INDEX_KINDS)))
     def create(self, space, kind):
         self.database = Database(self.folder)
         engine = self.database.create_collection("source", *PLACE, config=CollectionConfig(space, kind, {}))

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 import pytest
-from tests.unit.client.functions import Letters
+from tests.functions import Letters
 
 import chroma_search
 from chroma_search.errors import ConflictError, InvalidInputError, NotFoundError, StorageError, UnsupportedError
