@@ -1,15 +1,13 @@
 """One suite for every client: the same calls have the same answers in this process, in threads, and over HTTP.
 
-The server is Chroma's own, on a real socket. What it refuses (search, sparse vectors, forks) is tested with ours.
+Servers run on a real socket: Chroma's own, and ours. What Chroma's refuses is in `test_searches_agree.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,16 +16,10 @@ import pytest
 import chroma_search
 from chroma_search import (
     AdminClient,
-    AsyncEphemeralClient,
-    AsyncHttpClient,
-    AsyncPersistentClient,
     Client,
     ConflictError,
-    EphemeralClient,
-    HttpClient,
     K,
     NotFoundError,
-    PersistentClient,
     Settings,
 )
 from chroma_search.errors import (
@@ -38,65 +30,8 @@ from chroma_search.errors import (
     InvalidInputError,
 )
 from tests.conformance.awaited import Awaited
-from tests.conformance.servers import chroma_server
+from tests.conformance.clients import HOST, new_database_name
 from tests.functions import Letters
-
-_numbers = itertools.count()
-
-HOST = "127.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with chroma_server(tmp_path_factory.mktemp("chroma") / "data") as given:
-        yield given
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.run_until_complete(made.shutdown_asyncgens())
-    made.close()
-
-
-@pytest.fixture(params=["memory", "folder", "http", "async memory", "async folder", "async http"])
-def open_client(
-    request: pytest.FixtureRequest, tmp_path: Any, loop: asyncio.AbstractEventLoop
-) -> Iterator[Callable[..., Any]]:
-    """Give a function that opens a client of one kind; the clients are closed afterwards."""
-    kind: str = request.param
-    makers: dict[str, Callable[..., Any]] = {
-        "memory": EphemeralClient,
-        "folder": lambda **place: PersistentClient(tmp_path / "data", **place),
-        "http": lambda **place: HttpClient(HOST, request.getfixturevalue("port"), **place),
-        "async memory": AsyncEphemeralClient,
-        "async folder": lambda **place: AsyncPersistentClient(tmp_path / "data", **place),
-        "async http": lambda **place: AsyncHttpClient(HOST, request.getfixturevalue("port"), **place),
-    }
-    opened: list[Any] = []
-
-    def open_(tenant: str = "default_tenant", database: str = "default_database") -> Any:
-        made = makers[kind](tenant=tenant, database=database)
-        client = Awaited(loop, loop.run_until_complete(made)) if kind.startswith("async") else made
-        opened.append(client)
-        return client
-
-    yield open_
-    for client in opened:
-        client.close()
-
-
-@pytest.fixture
-def client(open_client: Callable[..., Any]) -> Any:
-    """Give a client of an empty database of its own."""
-    first = open_client()
-    backend = first._backend
-    name = f"database-{next(_numbers)}"
-    made = backend.create_database(name, "default_tenant")
-    if isinstance(first, Awaited):
-        first._loop.run_until_complete(made)
-    return open_client(database=name)
 
 
 @pytest.fixture
@@ -373,10 +308,10 @@ def test_an_unknown_tenant_or_database_is_not_found(client: Any, open_client: Ca
     assert (client.tenant, client.database) == ("default_tenant", held)
 
 
-def test_settings_may_name_a_server_as_with_chroma(port: int) -> None:
+def test_settings_may_name_a_server_as_with_chroma(chroma_port: int) -> None:
     impl = "chromadb.api.fastapi.FastAPI"
-    settings = Settings(chroma_api_impl=impl, chroma_server_host=HOST, chroma_server_http_port=str(port))
-    database = f"database-{next(_numbers)}"
+    settings = Settings(chroma_api_impl=impl, chroma_server_host=HOST, chroma_server_http_port=str(chroma_port))
+    database = new_database_name()
     with AdminClient(settings) as admin:
         admin.create_tenant(f"tenant/of {database}")
         admin.create_database(database, f"tenant/of {database}")
