@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from chroma_search import (
+    AdminClient,
+    AsyncAdminClient,
     AsyncEphemeralClient,
     AsyncHttpClient,
     AsyncPersistentClient,
     EphemeralClient,
     HttpClient,
     PersistentClient,
+    Settings,
 )
 from tests.conformance.awaited import Awaited
 from tests.conformance.servers import kinds
@@ -47,18 +50,17 @@ class Clients:
 
     def __call__(self, tenant: str = "default_tenant", database: str = "default_database") -> Any:
         """Return a client."""
-        made = self._make(tenant=tenant, database=database)
-        is_async = self._kind.startswith("async")
-        client = Awaited(self._loop, self._loop.run_until_complete(made)) if is_async else made
-        self._opened.append(client)
-        return client
+        return self._kept(self._make(tenant=tenant, database=database))
+
+    def admin(self) -> Any:
+        """Return a client that creates tenants and databases."""
+        settings = self._settings()
+        return self._kept(AsyncAdminClient(settings) if self._is_async else AdminClient(settings))
 
     def of_new_database(self) -> Any:
         """Return a client of an empty database of its own."""
-        first, name = self(), new_database_name()
-        made = first._backend.create_database(name, "default_tenant")
-        if isinstance(first, Awaited):
-            self._loop.run_until_complete(made)
+        name = new_database_name()
+        self.admin().create_database(name)
         return self(database=name)
 
     def close(self) -> None:
@@ -66,18 +68,41 @@ class Clients:
         for client in self._opened:
             client.close()
 
+    @property
+    def _is_async(self) -> bool:
+        return self._kind.startswith("async")
+
+    @property
+    def _where(self) -> str:
+        return self._kind.rpartition(" ")[2]
+
+    def _kept(self, made: Any) -> Any:
+        client = Awaited(self._loop, self._loop.run_until_complete(made)) if self._is_async else made
+        self._opened.append(client)
+        return client
+
     def _make(self, **place: Any) -> Any:
-        word, _, server = self._kind.rpartition(" ")
-        match word, server:
-            case "", "memory":
+        match self._where, self._is_async:
+            case "memory", False:
                 return EphemeralClient(**place)
-            case "", "folder":
-                return PersistentClient(self._folder, **place)
-            case "async", "memory":
+            case "memory", True:
                 return AsyncEphemeralClient(**place)
-            case "async", "folder":
+            case "folder", False:
+                return PersistentClient(self._folder, **place)
+            case "folder", True:
                 return AsyncPersistentClient(self._folder, **place)
-            case "http", _:
+            case server, False:
                 return HttpClient(HOST, self._port(server), **place)
-            case _:
+            case server, True:
                 return AsyncHttpClient(HOST, self._port(server), **place)
+
+    def _settings(self) -> Settings:
+        match self._where:
+            case "memory":
+                return Settings()
+            case "folder":
+                return Settings(is_persistent=True, persist_directory=str(self._folder))
+            case server:
+                impl = "chromadb.api.fastapi.FastAPI"
+                port = self._port(server)
+                return Settings(chroma_api_impl=impl, chroma_server_host=HOST, chroma_server_http_port=port)
