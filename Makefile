@@ -83,11 +83,14 @@ $(VENV)/.set-up-bench: requirements/build.lock requirements/bench.lock pyproject
 COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml -q --universal --python-version 3.10 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url $(UV_PIP_ARGS)
 
+TESTED := --extra fast --extra server --extra otel
+
 lock:
 	@[ -x $(VENV)-lock/bin/uv ] || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install -q uv; }
 	$(COMPILE) --extra fast -o requirements/run.lock
-	$(COMPILE) --extra fast -c requirements/run.lock --group dev -o requirements/dev.lock
-	$(COMPILE) --extra fast -c requirements/dev.lock --group dev --group bench -o requirements/bench.lock
+	$(COMPILE) --extra fast --extra server -c requirements/run.lock -o requirements/server.lock
+	$(COMPILE) $(TESTED) -c requirements/server.lock --group dev -o requirements/dev.lock
+	$(COMPILE) $(TESTED) -c requirements/dev.lock --group dev --group bench -o requirements/bench.lock
 	$(subst pip compile pyproject.toml,pip compile,$(COMPILE)) -c requirements/run.lock --group pyproject.toml:build \
 	  -o requirements/build.lock
 

@@ -16,8 +16,16 @@ ChromaSearchError  (= ChromaError, upstream's name)
 ├─ NotFoundError (404)                kind, name
 ├─ ConflictError (409)                kind, name  (= UniqueConstraintError, IDAlreadyExistsError)
 ├─ UnsupportedError (501)             feature, why, instead
+├─ UnauthenticatedError (401)         no credentials, or wrong ones
 ├─ ForbiddenError (403)               (= ChromaAuthError, AuthorizationError)
-├─ RateLimitError (429)
+├─ RequestError (400)                 a request over HTTP that cannot be read
+│  ├─ SlowRequestError (408)          its body did not come in time
+│  ├─ PayloadTooLargeError (413)      limit_bytes
+│  ├─ MediaTypeError (415)            its body is not JSON
+│  └─ UnprocessableError (422)        its JSON has another shape than the route takes
+├─ RateLimitError (429)               retry_after_s
+├─ OverloadedError (503)              retry_after_s
+├─ DeadlineError (504)                the call took longer than it may
 ├─ VersionMismatchError (500)         (= InvalidHTTPVersion)
 ├─ StorageError (500)
 │  ├─ ClosedError                     the client was closed
@@ -214,8 +222,86 @@ class ForbiddenError(ChromaSearchError):
     status = 403
 
 
-class RateLimitError(ChromaSearchError):
-    """Too many requests in a while."""
+class RequestError(ChromaSearchError):
+    """A request over HTTP that cannot be read."""
+
+    code = "InvalidArgumentError"
+    status = 400
+
+
+class SlowRequestError(RequestError):
+    """The body of a request did not come in time."""
+
+    code = "ChromaError"
+    status = 408
+
+
+class PayloadTooLargeError(RequestError):
+    """The body of a request is larger than the server takes.
+
+    Attributes:
+        limit_bytes: what it takes.
+    """
+
+    code = "ChromaError"
+    status = 413
+
+    def __init__(self, message: str, *, limit_bytes: int) -> None:
+        super().__init__(message)
+        self.limit_bytes = limit_bytes
+
+
+class MediaTypeError(RequestError):
+    """The body of a request is not JSON."""
+
+    code = "ChromaError"
+    status = 415
+
+
+class UnprocessableError(RequestError):
+    """The JSON of a request has another shape than its route takes."""
+
+    code = "ChromaError"
+    status = 422
+
+
+class UnauthenticatedError(ChromaSearchError):
+    """A call without credentials where some are needed, or with wrong ones."""
+
+    code = "AuthError"
+    status = 401
+
+
+class _LaterError(ChromaSearchError):
+    """Not now: the same call may succeed later."""
+
+    def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class OverloadedError(_LaterError):
+    """More calls are at work than the server takes.
+
+    Attributes:
+        retry_after_s: seconds after which another try makes sense.
+    """
+
+    status = 503
+
+
+class DeadlineError(ChromaSearchError):
+    """A call took longer than it may, and was ended."""
+
+    status = 504
+
+
+class RateLimitError(_LaterError):
+    """Too many requests in a while.
+
+    Attributes:
+        retry_after_s: seconds after which another try makes sense.
+    """
 
     code = "RateLimitError"
     status = 429
@@ -349,6 +435,7 @@ __all__ = [
     "ConflictError",
     "ConnectionFailedError",
     "CorruptionError",
+    "DeadlineError",
     "DimensionMismatchError",
     "DuplicateIDError",
     "ForbiddenError",
@@ -364,14 +451,21 @@ __all__ = [
     "InvalidRankError",
     "InvalidUUIDError",
     "LockedError",
+    "MediaTypeError",
     "NotFoundError",
+    "OverloadedError",
+    "PayloadTooLargeError",
     "QuerySyntaxError",
     "QuotaError",
     "RateLimitError",
     "RemoteError",
+    "RequestError",
     "RequestTimeoutError",
+    "SlowRequestError",
     "StorageError",
+    "UnauthenticatedError",
     "UniqueConstraintError",
+    "UnprocessableError",
     "UnsupportedError",
     "VersionMismatchError",
     "WrongTypeError",

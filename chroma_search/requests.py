@@ -6,9 +6,9 @@ checked without data is checked before, by `front/inputs.py` and `dsl/validation
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,11 +95,30 @@ class RunOptions:
         exact: every leaf by the exact path.
         strict: refuse what upstream does not have.
         force: strategy of dense leaves, for tests; a segment without it uses the exact scan.
+        observe: called with what ran, once per search or query; None measures nothing.
     """
 
     exact: bool = False
     strict: bool = False
     force: str | None = None
+    observe: Callable[[Ran], None] | None = None
+
+
+class Ran(Protocol):
+    """One search that has run, and how."""
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Wall time of all its stages."""
+        ...
+
+    def explanation(self) -> object:
+        """Return its EXPLAIN ANALYZE, that of this very run, as something that prints."""
+        ...
+
+    def stages(self) -> list[tuple[str, float, dict[str, Any]]]:
+        """Return name, milliseconds and facts of each stage, in the order in which they ran."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,9 @@ def opened_collection(client: EmbeddedClient, name: str | None) -> Collection:
 
 
 def _names(client: EmbeddedClient) -> list[str]:
-    return [collection.name for collection in client.list_collections()]
+    from chroma_search.exchange.unfinished import is_unfinished  # imports the client, as above
+
+    return [each.name for each in client.list_collections() if not is_unfinished(each.name)]
 
 
 def _listed(names: list[str]) -> str:

@@ -26,7 +26,8 @@ COLLECTIONS = "collections"
 def command(directory: Path, as_json: bool) -> int:
     """Show the tenants, databases and collections in the folder DIR, with records and bytes.
 
-    A collection that cannot be read is listed with its error; the exit code says so.
+    A collection that cannot be read is listed with its error; the exit code says so. What an import is still writing,
+    or has left after a kill, is no collection yet, and named at the end.
     """
     check_folder(directory)
     facts, code = _facts(directory)
@@ -45,11 +46,14 @@ def command(directory: Path, as_json: bool) -> int:
             [*(["tenant", "database"] if several else []), *titles],
             [[*([each["tenant"], each["database"]] if several else []), *_row(each)] for each in collections],
         )
+    for name in facts["unfinished"]:
+        print_text(f"unfinished import {name}: it is running, or was killed; import again to remove what it left")
     return code
 
 
 def _facts(directory: Path) -> tuple[dict[str, Any], int]:
     from chroma_search.engine.catalog import Catalog  # 0.4 s, which --help need not wait for
+    from chroma_search.exchange.unfinished import is_unfinished
     from chroma_search.storage.array_file import FORMAT_VERSION
 
     catalog = Catalog(directory / CATALOG, "read")
@@ -59,10 +63,13 @@ def _facts(directory: Path) -> tuple[dict[str, Any], int]:
         catalog.close()
     code = int(ExitCode.OK)
     databases: list[dict[str, Any]] = []
+    unfinished: list[str] = []
     collections: list[dict[str, Any]] = []
     for database in sorted(state.databases, key=lambda each: (each.tenant, each.name)):
         with opened_client(directory, database.tenant, database.name) as client:
-            found = client.list_collections()
+            every = client.list_collections()
+            found = [each for each in every if not is_unfinished(each.name)]
+            unfinished += [each.name for each in every if is_unfinished(each.name)]
             for collection in found:
                 facts, problem = _collection_facts(directory, collection)
                 code = code or problem
@@ -75,6 +82,7 @@ def _facts(directory: Path) -> tuple[dict[str, Any], int]:
         "tenants": sorted(state.tenants),
         "databases": databases,
         "collections": collections,
+        "unfinished": unfinished,
     }, code
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, MutableMapping, Sequence
-from copy import deepcopy
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -34,16 +33,15 @@ from chroma_search.requests import (
     WriteBatch,
     WriteKind,
 )
-from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
-from chroma_search.schema.index_rules import IndexRules, functions_of
+from chroma_search.schema.index_rules import IndexRules
+from chroma_search.schema.names import validate_collection_name
 from chroma_search.schema.schema_form import complete_form
-from chroma_search.schema.schema_validation import checked_form
-from chroma_search.schema.value_types import LAYOUT, get_index
 from chroma_search.version import __version__
 
 if TYPE_CHECKING:
     from chroma_search.engine.backup import BackupReport
+    from chroma_search.front.collection import Collection
 
 MAX_BATCH_SIZE = 2**31 - 1
 """What `get_max_batch_size` answers. There is no limit but memory; programs split their batches by this number."""
@@ -108,19 +106,12 @@ class EngineCollection:
 
     def schema_json(self) -> dict[str, Any]:
         """Return the complete schema as JSON."""
-        held = self.engine.schema
-        form = None if held is None else checked_form(held.serialize_to_json())
-        return complete_form(form, self.engine.config)
+        return complete_form(self.engine.schema_form, self.engine.config, self.engine.observed_types())
 
     def rules(self) -> IndexRules:
         """Return what the schema says of keys and functions."""
         if self._rules is None:
-            schema = self.engine.schema
-            self._rules = (
-                IndexRules()
-                if schema is None
-                else IndexRules(checked_form(schema.serialize_to_json()), functions_of(schema))
-            )
+            self._rules = IndexRules(self.engine.schema_form, self.system.key_functions.get(self.engine.id, {}))
         return self._rules
 
     def store_function(self, config: CollectionConfig) -> None:
@@ -269,6 +260,7 @@ class EngineDatabase:
             raise ForbiddenError("Reset is disabled by config: make the client with Settings(allow_reset=True)")
         system.database.reset()
         system.functions.clear()
+        system.key_functions.clear()
         return True
 
     def backup(self, path: str | PathLike[str]) -> BackupReport:
@@ -323,12 +315,14 @@ class EngineDatabase:
             *place,
             config=new.config,
             metadata=new.metadata,
-            schema=None if new.schema is None else _own_schema(new.schema),
+            schema=new.form,
             get_or_create=get_or_create,
         )
         was_there = engine.config is not new.config
         if not was_there and new.remembered is not None:
             system.functions[engine.id] = new.remembered
+        if not was_there and new.key_functions:
+            system.key_functions[engine.id] = new.key_functions
         return EngineCollection(system, engine), was_there
 
     def get_collection(self, name: str, place: Place) -> EngineCollection:
@@ -354,6 +348,7 @@ class EngineDatabase:
         engine = system.database.get_collection(name, *place)
         system.database.delete_collection(name, *place)
         system.functions.pop(engine.id, None)
+        system.key_functions.pop(engine.id, None)
 
     def _open(self) -> System:
         if self._is_closed:
@@ -364,13 +359,34 @@ class EngineDatabase:
         return self._open().database
 
 
-def _own_schema(schema: Schema) -> Schema:
-    """Return a copy that later changes by the caller do not reach; the functions in it stay the same objects."""
-    trees = (schema.defaults, *schema.keys.values())
-    indexes = [index for tree in trees for slot in LAYOUT if (index := get_index(tree, slot)) is not None]
-    functions = [getattr(index.config, "embedding_function", None) for index in indexes]
-    # What deepcopy finds in its memo it takes as copied: a function may hold a model, or a lock.
-    return deepcopy(schema, {id(function): function for function in functions if function is not None})
+def rename_together(renamed: Sequence[tuple[Collection, str]]) -> None:
+    """Give collections of one client other names, to all or to none, also after a kill.
+
+    Raises:
+        ValueError: a name that is not allowed.
+        ConflictError: a name is taken. NotFoundError: a collection was deleted.
+    """
+    backends = [(engine_backend(each), validate_collection_name(name)) for each, name in renamed]
+    if backends:
+        first, _ = backends[0]
+        first.system.database.rename_collections([(backend.engine, name) for backend, name in backends])
+
+
+def engine_backend(collection: Collection) -> EngineCollection:
+    """Return what answers a collection of this process.
+
+    Raises:
+        UnsupportedError: it is one of a server.
+    """
+    backend = collection._backend  # pyright: ignore[reportPrivateUsage]
+    if not isinstance(backend, EngineCollection):
+        raise UnsupportedError(
+            "the records of a server are read beside its folder: chroma-search export",
+            feature="one snapshot over HTTP",
+            why="a server gives a new snapshot with each request",
+            instead="run chroma-search export beside its folder",
+        )
+    return backend
 
 
 def _record(info: DatabaseInfo) -> DatabaseRecord:

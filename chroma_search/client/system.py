@@ -14,6 +14,7 @@ import threading
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from chroma_search.config import EMBEDDED_IMPLS, Settings
@@ -36,6 +37,7 @@ class System:
         settings: those of the first client.
         database: the data.
         functions: embedding functions as objects, by the id of their collection.
+        key_functions: those of single keys, as the schema named them at creation, by collection and key.
         n_clients: clients that are open.
     """
 
@@ -43,6 +45,7 @@ class System:
     settings: Settings
     database: Database
     functions: dict[UUID, RememberedFunction] = field(default_factory=dict[UUID, RememberedFunction])
+    key_functions: dict[UUID, dict[str, Any]] = field(default_factory=dict[UUID, dict[str, Any]])
     n_clients: int = 0
 
 

@@ -2,7 +2,8 @@
 
 What a collection holds is not here but in its own folder (`storage/log.py`). Several processes share the file: each
 keeps what it read and reads again when another one has committed. Each row has a checksum, and the head counts and sums
-them: a row that changed or is gone shows.
+them: a row that changed or is gone shows. The changes are counted, and the last one is noted beside the file
+(`storage/last_commit.py`): so it shows when the last changes are gone.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 
 from chroma_search.errors import CorruptionError
 from chroma_search.storage.failpoint import reach
+from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
 from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
 
@@ -34,6 +36,7 @@ _SCHEMA = (
     "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), n_rows INTEGER NOT NULL, total INTEGER NOT NULL)",
     "CREATE TABLE removed (id TEXT PRIMARY KEY)",
 )
+_ADDITIONS = ("CREATE TABLE IF NOT EXISTS changes (id INTEGER PRIMARY KEY CHECK (id = 1), n INTEGER NOT NULL)",)
 _TABLES = ("tenants", "databases", "collections")
 
 
@@ -98,7 +101,9 @@ class Catalog:
 
     def __init__(self, path: Path | None, mode: Mode = "create") -> None:
         self._path = path
-        self._file = SqliteFile(path, _SCHEMA, mode=mode)
+        self._note = None if path is None else CommitNote(path)
+        self._noted = None if self._note is None else self._note.read()  # before the file: others may be changing it
+        self._file = SqliteFile(path, _SCHEMA, additions=_ADDITIONS, mode=mode)
         self._data_version = -1
         self._parsed: dict[tuple[str, int], CollectionInfo] = {}  # by id and checksum
 
@@ -120,10 +125,14 @@ class Catalog:
                 "SELECT id, name, tenant, database, facts, checksum FROM collections ORDER BY position"
             )
             head = self._file.execute("SELECT n_rows, total FROM head")
+            last = self._last_change()
         sums = [row[-1] for row in (*names, *facts, *rows)]
         # in a damaged file a column may be of any type
         if any(type(each) is not int for each in sums) or head != ([(len(sums), sum(sums))] if sums else []):
             raise self._damaged("it holds other rows than were written")
+        if self._noted is not None and self._noted.is_missing_from(last):
+            raise self._damaged(f"it ends with change {last.number}, but change {self._noted.number} was acknowledged")
+        self._noted = None
         for row in (*names, *facts):
             if _checksum(*row[:-1]) != row[-1]:
                 raise self._damaged("the name of a tenant or of a database is not what was written")
@@ -140,8 +149,20 @@ class Catalog:
             yield
             union = " UNION ALL ".join(f"SELECT checksum FROM {table}" for table in _TABLES)
             self._file.execute(f"INSERT OR REPLACE INTO head SELECT 1, count(*), sum(checksum) FROM ({union})")
+            self._file.execute("INSERT INTO changes VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = n + 1")
+            last = self._last_change()
             reach("catalog.before_commit")
         reach("catalog.after_commit")
+        if self._note is not None:
+            self._note.write(last)
+
+    def _last_change(self) -> LastCommit:
+        changes = self._file.execute("SELECT n FROM changes") if self._file.has_table("changes") else []
+        totals = self._file.execute("SELECT total FROM head")
+        numbers = [row[0] for row in (*changes, *totals)]
+        # in a damaged file a column may be of any type
+        is_sound = len(numbers) == 2 and all(type(each) is int and each >= 0 for each in numbers)
+        return LastCommit(numbers[0], numbers[1]) if is_sound else LastCommit(0, 0)
 
     def add_tenant(self, name: str) -> None:
         """Add a tenant."""
@@ -176,7 +197,8 @@ class Catalog:
 
     def removed(self) -> set[str]:
         """Return the ids of collections that were removed, and whose folders may still be there."""
-        return {id_ for (id_,) in self._file.execute("SELECT id FROM removed")}
+        ids = self._file.execute("SELECT id FROM removed")
+        return {id_ for (id_,) in ids if isinstance(id_, str)}  # in a damaged file it may be anything
 
     def forget_removed(self, id: str) -> None:
         """Take note that the folder of a removed collection is gone."""
@@ -199,8 +221,10 @@ class Catalog:
         self._file.check_pages()
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the catalog as it is at this moment."""
+        """Write a copy of the catalog as it is at this moment, and of the note beside it: `state` checks both."""
         self._file.copy_to(path)
+        if self._noted is not None:
+            CommitNote(path).write(self._noted)
 
     def shrink(self, *, wait_s: float) -> bool:
         """Let nothing of removed rows stay in the file; see `SqliteFile.shrink`."""
@@ -209,6 +233,8 @@ class Catalog:
     def close(self) -> None:
         """Close the connection."""
         self._file.close()
+        if self._note is not None:
+            self._note.close()
 
     def _read(self, id_: str, name: str, tenant: str, database: str, facts: str, checksum: int) -> CollectionInfo:
         if _checksum(id_, name, tenant, database, facts) != checksum:
@@ -233,12 +259,14 @@ class SoundRows:
     Attributes:
         tenants, databases, collections: those that are what was written.
         n_lost: rows that are not; None when that cannot be told.
+        n_changes_lost: last changes that the catalog does not hold, though they were acknowledged.
     """
 
     tenants: set[str]
     databases: list[DatabaseInfo]
     collections: list[CollectionInfo]
     n_lost: int | None
+    n_changes_lost: int
 
 
 def sound_rows(path: Path) -> SoundRows:
@@ -258,10 +286,15 @@ def sound_rows(path: Path) -> SoundRows:
             parts = known["config"], known["metadata"], known["schema"]
             collections.append(CollectionInfo(uuid.UUID(id_), name, tenant, database, *parts))
         head = copy.read("SELECT n_rows, total FROM head").rows
+        changes = copy.read("SELECT n FROM changes").rows
+    noted = CommitNote(path).read()
+    n_changes = changes[0][0] if len(changes) == 1 and type(changes[0][0]) is int else None
+    n_changes_lost = 0 if noted is None or n_changes is None else max(0, noted.number - n_changes)
     n_found = len(tenants) + len(databases) + len(collections)
     n_rows = head[0][0] if len(head) == 1 and type(head[0][0]) is int else None
     is_known = copy.has_last_commit and n_rows is not None and n_found <= n_rows < n_found + 10**6
-    return SoundRows(tenants, databases, collections, n_rows - n_found if is_known and n_rows is not None else None)
+    n_lost = n_rows - n_found if is_known and n_rows is not None else None
+    return SoundRows(tenants, databases, collections, n_lost, n_changes_lost)
 
 
 def _sound(copy: DamagedDatabase, table: str, columns: str) -> list[tuple[Any, ...]]:

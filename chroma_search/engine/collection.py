@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from chroma_search.dsl import Knn, Limit, SearchClauses, Select, Where
 from chroma_search.dsl.page import COLUMNS
 from chroma_search.dsl.validation import check_search, check_where
 from chroma_search.dsl.where import Comparison
-from chroma_search.engine.explaining import explain
+from chroma_search.engine.explaining import RanSearch, explain
 from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.flushing import Flusher
 from chroma_search.engine.writing import RecordStore
@@ -36,7 +37,7 @@ from chroma_search.errors import (
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex
 from chroma_search.model.sparse_vector import SparseVector
-from chroma_search.planner.execute import Answer, Execution, RunSettings
+from chroma_search.planner.execute import Answer, Execution, RunSettings, RunTrace
 from chroma_search.planner.explain import Explanation
 from chroma_search.planner.logical import LogicalPlan, lower, walk
 from chroma_search.planner.operators.fetch import Places, locate
@@ -44,9 +45,10 @@ from chroma_search.planner.optimizer import optimize
 from chroma_search.planner.rules.prune_columns import prune_columns
 from chroma_search.planner.rules.share_leaves import share_leaves
 from chroma_search.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
-from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_rules import IndexRules
+from chroma_search.schema.observed_types import ObservedTypes, joined_types
+from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.schema.schema_validation import checked_form
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log import Log, News, NoLog, SqliteLog
@@ -71,7 +73,8 @@ class CollectionEngine:
         name, tenant, database: where it is found.
         config: distance, index kind and parameters, embedding function.
         metadata: the collection's own metadata.
-        schema: which keys are indexed how, or None for the default.
+        schema: JSON form of which keys are indexed how, or None for the default. It stays JSON: only a client builds
+            the embedding functions that it names.
         analyzer: how texts become tokens for BM25.
         id: its id, a new one by default.
         folder: where its log and its segments are, opened when it is first used; None for memory.
@@ -86,7 +89,7 @@ class CollectionEngine:
         database: str,
         config: CollectionConfig,
         metadata: dict[str, Any] | None = None,
-        schema: Schema | None = None,
+        schema: SchemaForm | None = None,
         analyzer: Analyzer | None = None,
         *,
         id: uuid.UUID | None = None,
@@ -100,8 +103,8 @@ class CollectionEngine:
         self.database = database
         self.config = config
         self.metadata = metadata
-        self.schema = schema
-        self._rules = IndexRules() if schema is None else IndexRules(checked_form(schema.serialize_to_json()))
+        self.schema_form = None if schema is None else checked_form(schema)
+        self._rules = IndexRules(self.schema_form)
         self._analyzer = analyzer or Analyzer()
         self._lock = threading.RLock()
         self._folder = folder
@@ -270,6 +273,10 @@ class CollectionEngine:
         for entry in news.entries:
             self._store.apply(entry)
 
+    def observed_types(self) -> ObservedTypes:
+        """Return the types of the values under each metadata key; what was deleted since may still count."""
+        return joined_types(state.segment.metadata_types() for state in self.snapshot.segments)
+
     def count(self) -> int:
         """Return the number of live records."""
         return self.snapshot.n_live
@@ -317,8 +324,13 @@ class CollectionEngine:
         filtered = where
         if where is not None and not isinstance(where, Comparison):  # which no rule can improve
             filtered = optimize(LogicalPlan(where=where, columns=frozenset())).where
-        run = Execution(snapshot.segments, self.run_settings(options))
-        answers = run.nearest(vectors, n_results, filtered, ids)
+        settings = self.run_settings(options)
+        run = Execution(snapshot.segments, settings)
+        trace = None if options.observe is None else RunTrace()
+        answers = run.nearest(vectors, n_results, filtered, ids, trace)
+        if options.observe is not None and trace is not None:
+            plan = partial(_nearest_plan, vectors[0], n_results, filtered)
+            options.observe(RanSearch(plan, snapshot.segments, settings, trace))
         return [_found(answer.places, columns, snapshot.dimension, answer) for answer in answers]
 
     def search(self, searches: Sequence[SearchClauses], options: RunOptions) -> list[Found]:
@@ -333,7 +345,12 @@ class CollectionEngine:
         if snapshot.dimension is None:
             return [_empty(clauses.select) for clauses in searches]
         plans = [self._plan(clauses) for clauses in searches]
-        answers = Execution(snapshot.segments, self.run_settings(options)).run(plans)
+        settings = self.run_settings(options)
+        traces = None if options.observe is None else [RunTrace() for _ in plans]
+        answers = Execution(snapshot.segments, settings).run(plans, traces)
+        if options.observe is not None:
+            for plan, trace in zip(plans, traces or (), strict=True):
+                options.observe(RanSearch(partial(_itself, plan), snapshot.segments, settings, trace))
         return [_selected(plan, answer, snapshot.dimension) for plan, answer in zip(plans, answers, strict=True)]
 
     def explain(self, search: SearchClauses, options: RunOptions, mode: ExplainMode = "plan") -> Explanation:
@@ -448,6 +465,15 @@ def only_reads(feature: str) -> UnsupportedError:
     """Return the error of a change to what was opened to be read."""
     why, instead = "the folder was opened with mode='r'", "open it without mode='r'"
     return UnsupportedError(f"{feature} is not possible: {why}; {instead}", feature=feature, why=why, instead=instead)
+
+
+def _itself(plan: LogicalPlan) -> LogicalPlan:
+    return plan
+
+
+def _nearest_plan(query: NDArray[np.float32], n_results: int, where: Where | None) -> LogicalPlan:
+    """Return the plan of a search that asks what `query()` asked for its first vector."""
+    return optimize(lower(SearchClauses(where=where, rank=Knn(query, limit=n_results), limit=Limit(limit=n_results))))
 
 
 def _found(places: Places, columns: frozenset[str], dimension: int | None, answer: Answer | None = None) -> Found:

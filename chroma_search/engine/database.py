@@ -11,7 +11,7 @@ from __future__ import annotations
 import shutil
 import threading
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,8 @@ from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catal
 from chroma_search.engine.collection import LOG, SEGMENTS, CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
 from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
-from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
+from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
@@ -149,10 +149,13 @@ class Database:
         *,
         config: CollectionConfig,
         metadata: dict[str, Any] | None = None,
-        schema: Schema | None = None,
+        schema: SchemaForm | None = None,
         get_or_create: bool = False,
     ) -> CollectionEngine:
         """Create a collection, or return the existing one unchanged with `get_or_create`.
+
+        Args:
+            schema: JSON form, checked (`schema_validation.py`), or None for the default.
 
         Raises:
             ConflictError: it exists. NotFoundError: no such database.
@@ -164,11 +167,10 @@ class Database:
                 if get_or_create:
                     return self._engine(held)
                 raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
-            form = None if schema is None else schema.serialize_to_json()
-            info = CollectionInfo(uuid.uuid4(), name, tenant, database, config.to_stored(), metadata, form)
+            info = CollectionInfo(uuid.uuid4(), name, tenant, database, config.to_stored(), metadata, schema)
             self._catalog.put_collection(info)
             self._make_folder(info)
-            engine = self._engines[info.id] = self._new_engine(info, config, schema)
+            engine = self._engines[info.id] = self._new_engine(info, config)
             return engine
 
     def get_collection(self, name: str, tenant: str, database: str) -> CollectionEngine:
@@ -235,23 +237,38 @@ class Database:
             ConflictError: the new name is taken. NotFoundError: the collection was deleted.
         """
         with self._changing():
-            known = (info for info in self._collections.values() if info.id == engine.id)
-            held = next(known, None)
-            if held is None:
-                raise NotFoundError(f"Collection [{engine.id}] does not exist", kind="collection", name=str(engine.id))
-            changed = held
-            if name is not None and name != held.name:
-                if (held.tenant, held.database, name) in self._collections:
-                    raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
-                changed = replace(changed, name=name)
-            if metadata is not None:
-                changed = replace(changed, metadata=metadata)
-            if config is not None:
-                changed = replace(changed, config=config.to_stored())
-            self._catalog.put_collection(changed)
-            folder = self._folder_of(engine.id)
-            if folder is not None:
-                write_card(self._files, folder, changed)
+            self._modify(engine.id, name, metadata, config)
+
+    def rename_collections(self, renamed: Sequence[tuple[CollectionEngine, str]]) -> None:
+        """Give collections other names, to all or to none.
+
+        Raises:
+            ConflictError: a name is taken. NotFoundError: a collection was deleted.
+        """
+        with self._changing():
+            for engine, name in renamed:
+                self._modify(engine.id, name, None, None)
+
+    def _modify(
+        self, id_: uuid.UUID, name: str | None, metadata: dict[str, Any] | None, config: CollectionConfig | None
+    ) -> None:
+        held = next((info for info in self._collections.values() if info.id == id_), None)
+        if held is None:
+            raise NotFoundError(f"Collection [{id_}] does not exist", kind="collection", name=str(id_))
+        changed = held
+        if name is not None and name != held.name:
+            if (held.tenant, held.database, name) in self._collections:
+                raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
+            changed = replace(changed, name=name)
+        if metadata is not None:
+            changed = replace(changed, metadata=metadata)
+        if config is not None:
+            changed = replace(changed, config=config.to_stored())
+        self._catalog.put_collection(changed)
+        self._collections[changed.place] = changed  # `_read` makes it anew at the end
+        folder = self._folder_of(id_)
+        if folder is not None:
+            write_card(self._files, folder, changed)
 
     def purge(self) -> None:
         """Let nothing of what was deleted or replaced stay in any file; also not what `repair` put aside.
@@ -313,12 +330,11 @@ class Database:
     def _engine(self, info: CollectionInfo) -> CollectionEngine:
         engine = self._engines.get(info.id)
         if engine is None:
-            schema = None if info.schema is None else Schema.deserialize_from_json(info.schema)
             config = CollectionConfig.from_stored(info.config)
-            engine = self._engines[info.id] = self._new_engine(info, config, schema)
+            engine = self._engines[info.id] = self._new_engine(info, config)
         return engine
 
-    def _new_engine(self, info: CollectionInfo, config: CollectionConfig, schema: Schema | None) -> CollectionEngine:
+    def _new_engine(self, info: CollectionInfo, config: CollectionConfig) -> CollectionEngine:
         metadata = None if info.metadata is None else dict(info.metadata)
         return CollectionEngine(
             info.name,
@@ -326,7 +342,7 @@ class Database:
             info.database,
             config,
             metadata,
-            schema,
+            info.schema,
             id=info.id,
             folder=self._folder_of(info.id),
             reads_only=self._reads_only,

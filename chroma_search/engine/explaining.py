@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,52 @@ def explain(
     trace = RunTrace()
     Execution(views, settings).run([plan], [trace])
     return Explanation(explain_tree(physical, trace, measured_recalls(plan, views, settings, trace)))
+
+
+@dataclass(frozen=True, slots=True)
+class RanSearch:
+    """A search that has run: its plan and what was measured (`requests.Ran`).
+
+    Attributes:
+        plan: made when it is asked for.
+        views, settings: what it ran over.
+        trace: counts and times.
+    """
+
+    plan: Callable[[], LogicalPlan]
+    views: Sequence[SegmentView]
+    settings: RunSettings
+    trace: RunTrace
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Wall time of all its stages."""
+        return sum(ms for _, ms, _ in self.stages())
+
+    def explanation(self) -> Explanation:
+        """Return the EXPLAIN ANALYZE of this run, without recalls: those would take exact searches."""
+        return Explanation(explain_tree(plan_physical(self.plan(), self.views, self.settings), self.trace, {}))
+
+    def stages(self) -> list[tuple[str, float, dict[str, Any]]]:
+        """Return name, milliseconds and facts of each stage; the paths of dense leaves stand after their leaf."""
+        trace = self.trace
+        steps = [step for leaf in trace.steps.values() for step in leaf]
+        paths = [
+            (
+                f"{step.choice.kind}.{step.choice.offer.strategy}",
+                step.elapsed_ms,
+                {"segment": step.segment, "found": step.n_found, "visited": step.visited},
+            )
+            for step in steps
+        ]
+        rest = max(0.0, trace.leaves_ms - sum(step.elapsed_ms for step in steps))
+        return [
+            ("filter", trace.filter_ms, {"matching": sum(trace.n_matching)}),
+            *paths,
+            ("leaves", rest, {"leaves": len(trace.n_leaf)}),
+            ("rank", trace.fold_ms, {"ranked": trace.n_ranked}),
+            ("group and page", trace.page_ms, {"returned": trace.n_returned}),
+        ]
 
 
 def measured_recalls(

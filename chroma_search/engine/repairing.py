@@ -41,12 +41,13 @@ from chroma_search.errors import ChromaSearchError, CorruptionError, FormatVersi
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
+from chroma_search.storage.last_commit import CommitNote
 from chroma_search.storage.log import Manifest, SqliteLog
 from chroma_search.storage.log_salvage import SalvagedLog, salvage_log
 from chroma_search.storage.rows import Rows
-from chroma_search.storage.salvage import LOST_OFFSET, salvage_segment
+from chroma_search.storage.salvage import LOST_OFFSET, name_of_segment, salvage_segment
 from chroma_search.storage.segment import IndexSpec, Segment
-from chroma_search.storage.segment_folder import LOCK, SUFFIX, SegmentFolder
+from chroma_search.storage.segment_folder import LOCKS, SUFFIX, SegmentFolder
 from chroma_search.storage.snapshot import SegmentState
 
 REPAIRING = "repairing"
@@ -263,7 +264,7 @@ class _Repair:
         for at, info in enumerate(collections):
             place = self.folder / COLLECTIONS / str(info.id)
             damaged = {Path(path) for path, _ in verify_collection(place).errors} if place.exists() else {place}
-            if damaged - {place / CARD, place / SEGMENTS / LOCK}:
+            if damaged - {place / CARD, *(place / SEGMENTS / lock for lock in LOCKS)}:
                 self._rebuild(info, place)
             elif damaged:
                 self._replace_small(info, place, damaged)
@@ -309,7 +310,8 @@ class _Repair:
 
     def _put_aside_with_log(self, path: Path) -> None:
         """Put a file or a folder aside; of a database also what stands beside it, which must not meet the new one."""
-        for each in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        beside = [path.with_name(f"{path.name}{suffix}") for suffix in ("-wal", "-shm")]
+        for each in (path, *beside, *([CommitNote(path).path] if path.suffix else [])):
             if each.exists():
                 self._put_aside(each)
 
@@ -342,6 +344,8 @@ def _engine_of(info: CollectionInfo, place: Path) -> CollectionEngine:
 
 
 def _lost_rows(left: SoundRows) -> str:
+    if left.n_changes_lost:
+        return f"its last {left.n_changes_lost} changes are lost"
     if left.n_lost is None:
         return "it was damaged, and was made again; whether tenants or databases are missing cannot be told"
     lost = f"{left.n_lost} of its rows are lost" if left.n_lost else "none of its rows is lost"
@@ -352,15 +356,20 @@ def _load(store: RecordStore, log: SalvagedLog, folder: Path, losses: list[str])
     """Put what is left of the segments into the store."""
     named = {entry.name: entry for entry in log.segments}
     names = list(named)
+    places = _places(folder)
     if log.n_unnamed != 0:
         # Files that the manifest does not name may be older than those it names: they come first, and lose.
-        found = sorted(folder.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime_ns)
-        names = [*(each.name for each in found if each.name not in named), *names]
+        names = [*(name for name in places if name not in named), *names]
     parts: list[Rows] = []
     for name in names:
         entry = named.get(name)
+        if name not in places and (folder / name).exists():
+            losses.append(
+                f"{name}: all its records ({entry.n_live if entry else 'unknown'}), for it holds another segment"
+            )
+            continue
         try:
-            left = salvage_segment(folder / name, None if entry is None else entry.dead)
+            left = salvage_segment(places.get(name, folder / name), None if entry is None else entry.dead)
         except StorageError as error:
             losses.append(f"{name}: all its records ({'unknown' if entry is None else entry.n_live}): {error}")
             continue
@@ -380,6 +389,15 @@ def _load(store: RecordStore, log: SalvagedLog, folder: Path, losses: list[str])
         next_offset += len(fresh)
         states.append(SegmentState.of(Segment(f"left-{at}", rows, store.spec, None)))
     store.load(_without_twins(states), dimension, next_offset)
+
+
+def _places(folder: Path) -> dict[str, Path]:
+    """Return the segment files by the names they were written under, oldest first: files may have changed places.
+
+    A file over which another one was copied has no place; whoever looks under its name finds none.
+    """
+    files = sorted(folder.glob(f"*{SUFFIX}"), key=lambda each: each.stat().st_mtime_ns)
+    return {name_of_segment(path): path for path in files}
 
 
 def _without_twins(states: list[SegmentState]) -> list[SegmentState]:

@@ -20,7 +20,7 @@ from chroma_search.engine.database import CATALOG, COLLECTIONS
 from chroma_search.errors import CorruptionError, FormatVersionError, NotFoundError, StorageError
 from chroma_search.storage.log import Manifest, SqliteLog
 from chroma_search.storage.segment_file import SegmentFile
-from chroma_search.storage.segment_folder import LOCK, SUFFIX
+from chroma_search.storage.segment_folder import LOCKS, SUFFIX
 from chroma_search.storage.sqlite_file import SqliteFile
 
 Progress = Callable[[int, int], None]
@@ -137,7 +137,7 @@ class CollectionSeen:
 
 def verify_collection(folder: Path) -> CollectionSeen:
     """Check every byte of one collection."""
-    small = [*_card_errors(folder), *_lock_errors(folder / SEGMENTS / LOCK)]
+    small = [*_card_errors(folder), *(error for lock in LOCKS for error in _lock_errors(folder / SEGMENTS / lock))]
     for attempt in range(ATTEMPTS):
         try:
             manifest, n_entries = _log_state(folder / LOG)

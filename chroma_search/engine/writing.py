@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from chroma_search.errors import DimensionMismatchError
 from chroma_search.planner.operators.fetch import locate
-from chroma_search.storage.compaction import SegmentNames, compact, flush, reconfigured, settle
+from chroma_search.storage.compaction import Merged, SegmentNames, compact, exchanged, flush, reconfigured, settle
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
@@ -33,13 +33,29 @@ class RecordStore:
         self.snapshot = Snapshot()
         self.spec = spec
         self.next_offset = 1
+        self.n_loads = 0
+        """Times that all was begun anew."""
         self._seals = seals
         self._names = SegmentNames()
+        self._frozen: frozenset[str] = frozenset()
 
     def load(self, states: Sequence[SegmentState], dimension: int | None, next_offset: int) -> None:
         """Begin anew with what a manifest says."""
         self.snapshot = Snapshot.of(states, dimension)
         self.next_offset = next_offset
+        self.n_loads += 1
+
+    def freeze(self) -> None:
+        """Let the segments of the tail stay what they are, but for tombstones, while they are being flushed."""
+        self._frozen = frozenset(state.segment.name for state in self.snapshot.segments if not state.segment.is_sealed)
+
+    def thaw(self) -> None:
+        """Let the tail merge again as it should."""
+        self._frozen = frozenset()
+
+    def exchange(self, merged: Merged, segment: Segment) -> None:
+        """Put a segment in place of those it was made of."""
+        self.snapshot = exchanged(self.snapshot, merged, segment)
 
     def check(self, entry: LogEntry) -> None:
         """Refuse an entry that could not be applied.
@@ -81,7 +97,7 @@ class RecordStore:
             self._publish(Rows.concat(parts), replaced)
 
     def _settled(self, snapshot: Snapshot) -> Snapshot:
-        return settle(snapshot, self.spec, self._names, seals=self._seals)
+        return settle(snapshot, self.spec, self._names, seals=self._seals, frozen=self._frozen)
 
     def _delete(self, offset_ids: NDArray[np.int64]) -> None:
         if len(offset_ids):

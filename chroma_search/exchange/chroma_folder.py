@@ -1,7 +1,8 @@
 """import_chroma: moves the collections of a folder that Chroma wrote into a database of ours.
 
-The folder is only read. All collections come over or none: each is written under a temporary name, and the names are
-given when the last one is complete; after an error what is there so far is removed, after a kill at the next import.
+The folder is only read. All collections come over or none: each is written under a temporary name, and all get their
+names in one step when the last one is complete; after an error what is there so far is removed, after a kill at the
+next import.
 A record whose vector is lost cannot be stored, for nothing could find it: it is in the report with its contents, or
 gets a new vector when an embedding function is given.
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from chroma_search.client.embedded import AdminClient, EmbeddedClient
+from chroma_search.client.engine_backend import rename_together
 from chroma_search.embeddings.protocol import EmbeddingFunction
 from chroma_search.errors import ChromaSearchError, ConflictError, InvalidInputError, NotFoundError
 from chroma_search.exchange.chroma_collection import CollectionImport, ImportProgress
@@ -96,15 +98,16 @@ def import_chroma(
         _check_names(jobs, targets)
         with _undone_on_error(jobs, targets):
             reports: list[CollectionReport] = []
-            written: list[tuple[_Job, Collection]] = []
+            written: list[tuple[Collection, str]] = []
             for job in jobs:
                 collection = targets.create(job)
                 work = CollectionImport(tables, folder, job.source, job.plan, embedding_function, progress)
                 reports.append(work.run(collection, job.source.name))
-                written.append((job, collection))
+                written.append((collection, job.source.name))
             opened.check_unchanged()
             reach("import.before_finish")
-            _give_names(written)
+            rename_together(written)
+            reach("import.after_finish")
     return ChromaImportReport(str(folder), tuple(reports))
 
 
@@ -195,18 +198,6 @@ def _check_names(jobs: Sequence[_Job], targets: _Targets) -> None:
                 kind="collection",
                 name=name,
             )
-
-
-def _give_names(written: Sequence[tuple[_Job, Collection]]) -> None:
-    done: list[tuple[_Job, Collection]] = []
-    try:
-        for job, collection in written:
-            collection.modify(name=job.source.name)
-            done.append((job, collection))
-    except BaseException:
-        for job, collection in done:
-            collection.modify(name=job.temporary_name)
-        raise
 
 
 @contextmanager

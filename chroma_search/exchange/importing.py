@@ -122,6 +122,7 @@ def import_collection(
         reach("import.before_finish")
         if mode == "create":
             collection.modify(name=name)
+        reach("import.after_finish")
     except BaseException as error:
         if is_new:
             discard(client, collection)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.client.engine_backend import EngineCollection
-from chroma_search.errors import FormatVersionError, InvalidInputError, UnsupportedError, WrongTypeError
+from chroma_search.client.engine_backend import engine_backend
+from chroma_search.errors import FormatVersionError, InvalidInputError, WrongTypeError
 from chroma_search.front.argument_types import WhereFilter
 from chroma_search.front.collection import Collection
 from chroma_search.front.filters import read_filter
@@ -123,22 +123,14 @@ class RecordStream:
         if not isinstance(collection, Collection):
             raise WrongTypeError(f"expected a collection of a client of chroma_search, got {type(collection).__name__}")
         collection.get(where=where, limit=0, include=[])  # refuses a wrong filter, and a collection that is gone
-        backend = collection._backend  # pyright: ignore[reportPrivateUsage]
-        if not isinstance(backend, EngineCollection):
-            raise UnsupportedError(
-                "records of a server are not exported from here: run chroma-search export beside its folder",
-                feature="export over HTTP",
-                why="an export reads one snapshot, and a server gives a new one with each request",
-                instead="run chroma-search export beside its folder",
-            )
         # The methods of a collection take a new snapshot with each call; an export must not.
-        engine = backend.engine
+        engine = engine_backend(collection).engine
         snapshot = engine.snapshot
         self.facts = CollectionFacts(
             name=engine.name,
             configuration=engine.config.to_json(),
             metadata=engine.metadata,
-            schema=None if engine.schema is None else engine.schema.serialize_to_json(),
+            schema=engine.schema_form,
             dimension=snapshot.dimension,
         )
         self._run = Execution(snapshot.segments, engine.run_settings(RunOptions()))

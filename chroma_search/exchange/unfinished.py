@@ -27,6 +27,17 @@ def temporary_name(name: str) -> str:
     return f"{TEMPORARY_NAME}{uuid.uuid5(_NAMES, name)}"
 
 
+def is_unfinished(name: str) -> bool:
+    """Tell whether a name is one that an import gives for the time that it takes."""
+    if not name.startswith(TEMPORARY_NAME):
+        return False
+    try:
+        uuid.UUID(name.removeprefix(TEMPORARY_NAME))
+    except ValueError:
+        return False
+    return True
+
+
 def drop_left_over(client: EmbeddedClient, name: str) -> None:
     """Remove what a killed import left under a temporary name; nothing there is fine."""
     with suppress(NotFoundError):

@@ -12,6 +12,7 @@ from chroma_search.errors import InvalidConfigError
 from chroma_search.indexes.base import VectorIndex
 
 VECTOR_INDEX_KINDS: dict[str, str] = {
+    "coded": "chroma_search.indexes.vector.coded:CodedIndex",
     "flat": "chroma_search.indexes.vector.flat:FlatIndex",
     "hnsw": "chroma_search.indexes.vector.hnsw:HnswIndex",
     "spann": "chroma_search.indexes.vector.spann:SpannIndex",

@@ -18,6 +18,7 @@ from chroma_search.dsl import And, Bm25, Decay, Field, Knn, Rank, Where
 from chroma_search.dsl.page import Limit
 from chroma_search.errors import InternalError
 from chroma_search.indexes.text.analyzer import Analyzer
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.logical import LeafRef, LogicalPlan
@@ -123,11 +124,23 @@ class Execution:
             answers.append(self._finish(plan, leaves, marks[at]))
         return answers
 
-    def nearest(self, queries: Vectors, k: int, where: Where | None, ids: Sequence[str] | None) -> list[Answer]:
+    def nearest(
+        self, queries: Vectors, k: int, where: Where | None, ids: Sequence[str] | None, mark: RunTrace | None = None
+    ) -> list[Answer]:
         """Return the k nearest records per query among those that pass: what `query()` asks."""
         settings = self._settings
         request = DenseRequest(queries, k, settings.space, settings.exact, settings.force)
-        return [Answer(found, self.place(found)) for found in nearest(request, self.matches(where, ids))]
+        if mark is None:
+            return [Answer(found, self.place(found)) for found in nearest(request, self.matches(where, ids))]
+        started = time.perf_counter()
+        matches = self.matches(where, ids)
+        mark.n_matching = [match.n_matching for match in matches]
+        mark.filter_ms = (time.perf_counter() - started) * 1000
+        started = time.perf_counter()
+        found = nearest(request, matches, mark.steps.setdefault(0, []))
+        mark.leaves_ms = (time.perf_counter() - started) * 1000
+        mark.n_leaf[0] = mark.n_ranked = mark.n_grouped = mark.n_returned = sum(map(len, found))
+        return [Answer(each, self.place(each)) for each in found]
 
     def matches(self, where: Where | None, ids: Sequence[str] | None = None) -> list[Match]:
         """Return which rows of each segment pass the filter and, if given, are among the ids."""
@@ -136,6 +149,7 @@ class Execution:
             return known
         found: list[Match] = []
         for view in self._views:
+            checkpoint()
             mask = matching_rows(where, ids, view)
             n_matching = view.n_live if mask is None else mask.count()
             found.append(Match(view, mask, n_matching, where is not None or ids is not None))
@@ -193,6 +207,7 @@ class Execution:
         return lists
 
     def _run_leaf(self, leaf: Rank, where: Where | None) -> Ranked:
+        checkpoint()
         matches = self.matches(where)
         match leaf:
             case Knn():
@@ -209,6 +224,7 @@ class Execution:
         return _as_positions(found) if leaf.return_rank else found
 
     def _finish(self, plan: LogicalPlan, leaves: Sequence[Ranked], mark: RunTrace) -> Answer:
+        checkpoint()
         started = time.perf_counter()
         ranked = self._rank(plan, leaves)
         mark.n_ranked = mark.n_grouped = len(ranked)

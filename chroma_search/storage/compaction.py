@@ -6,21 +6,72 @@ replaces: same records, same offset ids.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from chroma_search.indexes.base import VectorIndex
 from chroma_search.indexes.registry import vector_index
+from chroma_search.model.distance import Vectors
 from chroma_search.storage.merge_policy import Merge, SegmentSize, next_merge
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.snapshot import SegmentState, Snapshot
 
+BuildIndex = Callable[[Vectors], VectorIndex | None]
 
-def settle(snapshot: Snapshot, spec: IndexSpec, names: SegmentNames, *, seals: bool = True) -> Snapshot:
-    """Return the snapshot after all merges that are due; `seals` as in `next_merge`."""
-    while (merge := next_merge(sizes_of(snapshot), seals=seals)) is not None:
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merged:
+    """A segment made of others, and where its rows come from.
+
+    Attributes:
+        segment: the new one.
+        names: of those it was made of, in order.
+        taken: int64 per one of those: its rows that are in the new segment, in order; all others were dead.
+    """
+
+    segment: Segment
+    names: tuple[str, ...]
+    taken: tuple[NDArray[np.int64], ...]
+
+    def state_within(self, states: Iterable[SegmentState], segment: Segment | None = None) -> SegmentState:
+        """Return the state of the new segment that has the tombstones of those it was made of.
+
+        Args:
+            states: those it was made of, as they are now; one that is missing has no live row any more.
+            segment: the same rows, opened from their file.
+        """
+        now = {state.segment.name: state for state in states}
+        parts: list[NDArray[np.bool_]] = []
+        for name, rows in zip(self.names, self.taken, strict=True):
+            state = now.get(name)
+            whole = np.full(len(rows), state is not None, np.bool_)
+            parts.append(whole if state is None or state.live is None else state.live[rows])
+        live = np.concatenate(parts)
+        n_live = int(np.count_nonzero(live))
+        return SegmentState(segment or self.segment, None if n_live == len(live) else live, n_live)
+
+
+def settle(
+    snapshot: Snapshot,
+    spec: IndexSpec,
+    names: SegmentNames,
+    *,
+    seals: bool = True,
+    frozen: Container[str] = frozenset(),
+) -> Snapshot:
+    """Return the snapshot after all merges that are due.
+
+    Args:
+        snapshot, spec, names: what is there, how it is indexed, names to give.
+        seals: as in `next_merge`.
+        frozen: names of segments of the tail to leave as they are, for they are being flushed.
+    """
+    while (merge := next_merge(sizes_of(snapshot, frozen), seals=seals)) is not None:
         snapshot = carry_out(merge, snapshot, spec, names)
     return snapshot
 
@@ -71,53 +122,76 @@ class SegmentNames:
         return f"tail-{self._n_tail}"
 
 
-def sizes_of(snapshot: Snapshot) -> list[SegmentSize]:
-    """Return what the merge policy needs to know."""
-    return [SegmentSize(state.segment.n_rows, state.n_live, state.segment.is_sealed) for state in snapshot.segments]
+def sizes_of(snapshot: Snapshot, frozen: Container[str] = frozenset()) -> list[SegmentSize]:
+    """Return what the merge policy needs to know; frozen segments (see `settle`) count as sealed."""
+    return [
+        SegmentSize(
+            state.segment.n_rows,
+            state.n_live,
+            state.segment.is_sealed or state.segment.name in frozen,
+            state.segment.is_indexed,
+        )
+        for state in snapshot.segments
+    ]
 
 
 def carry_out(merge: Merge, snapshot: Snapshot, spec: IndexSpec, names: SegmentNames) -> Snapshot:
     """Return the snapshot after one merge."""
-    merged = merged_state(merge, snapshot, spec, names)
-    return snapshot.with_segments((*snapshot.segments[: merge.first], merged, *snapshot.segments[merge.last + 1 :]))
-
-
-def merged_state(merge: Merge, snapshot: Snapshot, spec: IndexSpec, names: SegmentNames) -> SegmentState:
-    """Return the segment that one merge makes of those it names."""
     states = snapshot.segments[merge.first : merge.last + 1]
-    merged = _extend(states, spec, names) if merge.keeps_first else None
-    if merged is not None:
-        return merged
-    rows = Rows.concat([_live_rows(state) for state in states])
-    graph = build_graph(rows, spec) if merge.seal else None
     name = names.sealed() if merge.seal else names.tail()
-    return SegmentState.of(Segment(name, rows, spec, graph))
+    build = partial(build_graph, spec) if merge.seal else None
+    merged = merged_segment(states, spec, name, build, keeps_first=merge.keeps_first)
+    state = merged.state_within(states)
+    return snapshot.with_segments((*snapshot.segments[: merge.first], state, *snapshot.segments[merge.last + 1 :]))
 
 
-def build_graph(rows: Rows, spec: IndexSpec) -> VectorIndex | None:
-    """Return the approximate index of a sealed segment, or None where the collection wants none."""
-    if spec.kind == "flat":
-        return None
-    return vector_index(spec.kind).build(rows.vectors, spec.space, spec.params)
+def merged_segment(
+    states: Sequence[SegmentState], spec: IndexSpec, name: str, build: BuildIndex | None, *, keeps_first: bool = False
+) -> Merged:
+    """Make one segment of several.
+
+    Args:
+        states: those to merge, oldest first.
+        spec: how vectors are indexed.
+        name: of the new segment.
+        build: makes its index besides the flat one; None for none.
+        keeps_first: extend the index of the first, and keep its dead rows, if it can be extended.
+    """
+    taken = [state.live_rows() for state in states]
+    if keeps_first:
+        taken[0] = np.arange(states[0].segment.n_rows, dtype=np.int64)
+    rows = Rows.merged([(state.segment.rows, at) for state, at in zip(states, taken, strict=True)])
+    graph = None
+    if keeps_first:
+        held = states[0].segment.graph
+        graph = None if held is None else held.extended(rows.vectors)
+        if held is not None and graph is None:
+            return merged_segment(states, spec, name, build)
+    elif build is not None:
+        graph = build(rows.vectors)
+    names = tuple(state.segment.name for state in states)
+    return Merged(Segment(name, rows, spec, graph), names, tuple(taken))
 
 
-def _extend(states: Sequence[SegmentState], spec: IndexSpec, names: SegmentNames) -> SegmentState | None:
-    """Return the first state with the others' rows behind its own, or None when its index cannot be extended."""
-    first = states[0]
-    fresh = [_live_rows(state) for state in states[1:]]
-    rows = Rows.concat([first.segment.rows, *fresh])
-    graph = first.segment.graph
-    if graph is not None:
-        graph = graph.extended(rows.vectors)
-        if graph is None:
-            return None
-    n_fresh = sum(map(len, fresh))
-    live = None if first.live is None else np.concatenate([first.live, np.ones(n_fresh, np.bool_)])
-    return SegmentState(Segment(names.sealed(), rows, spec, graph), live, first.n_live + n_fresh)
+def exchanged(snapshot: Snapshot, merged: Merged, segment: Segment) -> Snapshot:
+    """Return the snapshot with a new segment in place of those it was made of; their tombstones carry over.
+
+    Args:
+        snapshot: what is there; those that it lacks have no live row any more.
+        merged: what was made.
+        segment: the new segment, opened from its file.
+    """
+    places = [at for at, state in enumerate(snapshot.segments) if state.segment.name in merged.names]
+    if not places:
+        return snapshot
+    first, end = places[0], places[-1] + 1
+    state = merged.state_within(snapshot.segments[first:end], segment)
+    return snapshot.with_segments((*snapshot.segments[:first], state, *snapshot.segments[end:]))
 
 
-def _live_rows(state: SegmentState) -> Rows:
-    return state.segment.rows if state.live is None else state.segment.rows.take(state.live_rows())
+def build_graph(spec: IndexSpec, vectors: Vectors) -> VectorIndex | None:
+    """Return the index of a sealed segment besides the flat one, or None where the collection wants none."""
+    return None if spec.kind == "flat" else vector_index(spec.kind).build(vectors, spec.space, spec.params)
 
 
 def _is_whole(state: SegmentState) -> bool:

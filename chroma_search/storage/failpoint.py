@@ -30,6 +30,11 @@ NAMES = (
     "flush.before_reclaim",
     "file.before_remove",
     "flush.after_reclaim",
+    "index.before_build",
+    "index.before_move",
+    "index.after_move",
+    "index.before_commit",
+    "index.after_commit",
     "collection.after_card",
     "collection.after_log",
     "repair.before_swap",
@@ -44,6 +49,7 @@ NAMES = (
     "import.before_collection",
     "import.after_batch",
     "import.before_finish",
+    "import.after_finish",
 )
 
 

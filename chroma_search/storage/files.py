@@ -44,6 +44,10 @@ class Files(Protocol):
         """Remove a file, durably; one that is missing is fine."""
         ...
 
+    def move_file(self, source: Path, target: Path) -> None:
+        """Give a file another name, in another folder perhaps, durably; errors as `remove_file`."""
+        ...
+
     def list_files(self, folder: Path) -> list[Path]:
         """Return the files directly in a folder, temporary ones included, by name; none if the folder is missing."""
         ...
@@ -122,6 +126,17 @@ class DiskFiles:
             except FileNotFoundError:
                 return
             self.fsync_folder(path.parent)
+
+    def move_file(self, source: Path, target: Path) -> None:
+        """Give a file another name, in another folder perhaps, durably.
+
+        Raises:
+            StorageError: it cannot be moved.
+        """
+        with _translated("write", target):
+            self.replace(source, target)
+            for folder in {target.parent, source.parent}:
+                self.fsync_folder(folder)
 
     def list_files(self, folder: Path) -> list[Path]:
         """Return the files directly in a folder, temporary ones included, by name; none if the folder is missing.

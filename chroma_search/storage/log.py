@@ -3,7 +3,7 @@
 A writer holds the lock of the log while it catches up with other processes, checks its write and appends it; it
 acknowledges after the commit. So several processes may write one collection, and each applies the same entries in the
 same order. Entries carry a checksum chained over all before them, and the head names the last: a lost, changed or
-swapped one shows.
+swapped one shows. The last entry is also noted beside the log (`last_commit.py`): so it shows when the end is gone.
 
 A flush moves entries into segment files: in one transaction the manifest names the new segments, says which entries
 they hold (`base_seq`), and those entries leave the log.
@@ -16,12 +16,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage.failpoint import reach
+from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.log_entry import PART_BYTES, LogEntry
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
 
@@ -89,6 +90,19 @@ class Manifest:
     next_offset: int = 1
     dimension: int | None = None
     segments: tuple[SegmentEntry, ...] = ()
+
+    def between(self, first: str, last: str) -> tuple[SegmentEntry, ...]:
+        """Return the segments from one name to another; none when one of the names is missing."""
+        names = [each.name for each in self.segments]
+        if first not in names or last not in names:
+            return ()
+        return self.segments[names.index(first) : names.index(last) + 1]
+
+    def replacing(self, old: Sequence[SegmentEntry], new: SegmentEntry | None) -> Manifest:
+        """Return the next manifest, with one segment, or none, in place of some that follow each other."""
+        at = self.segments.index(old[0])
+        segments = (*self.segments[:at], *((new,) if new else ()), *self.segments[at + len(old) :])
+        return replace(self, version=self.version + 1, segments=segments)
 
     def checksum(self) -> int:
         """Return the checksum of the manifest, the segments' rows apart."""
@@ -191,6 +205,8 @@ class SqliteLog:
 
     def __init__(self, path: Path, mode: Mode = "create") -> None:
         self._path = path
+        self._note = CommitNote(path)
+        self._noted = self._note.read()  # before the log; what others append from now on is not in it
         self._file = SqliteFile(path, SCHEMA, mode=mode)
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
@@ -198,8 +214,9 @@ class SqliteLog:
         self._n_bytes = 0
         self._data_version = -1
         self._news_version = -1
-        self.segment_names: frozenset[str] = frozenset()
-        """Files that the manifest names, as far as this process has seen."""
+        self.manifest = Manifest()
+        """The manifest, as far as this process has seen."""
+        self._unseen_version = -1  # what `_data_version` was before a manifest was put
         self._appended_after: list[tuple[int, int]] = []  # of the running transaction: what to return to
 
     def has_changed(self) -> bool:
@@ -218,8 +235,7 @@ class SqliteLog:
             manifest = self._new_manifest()
             if manifest is not None:
                 self._version, self._seq, self._chain = manifest.version, manifest.base_seq, manifest.base_chain
-                self._n_bytes = 0
-                self.segment_names = frozenset(entry.name for entry in manifest.segments)
+                self._n_bytes, self.manifest = 0, manifest
             return News(manifest, self._new_entries())
 
     def caught_up(self) -> None:
@@ -239,6 +255,8 @@ class SqliteLog:
                 self._seq, self._chain = self._appended_after[0]
             raise
         reach("log.after_commit")
+        if self._appended_after:
+            self._note.write(LastCommit(self._seq, self._chain))
 
     def append(self, entry: LogEntry) -> None:
         """Append an entry after all others; a long one in parts.
@@ -278,7 +296,7 @@ class SqliteLog:
     def put_manifest(self, manifest: Manifest) -> None:
         """Take a new manifest, inside `writing`; the entries that its segments hold leave the log.
 
-        The next `news` give it back, to this process as to all others.
+        The next `news` give it back, to all processes; to this one not when it says `adopt`.
         """
         base = (manifest.version, manifest.base_seq, manifest.base_chain, manifest.next_offset, manifest.dimension)
         self._file.execute("DELETE FROM segments")
@@ -288,13 +306,29 @@ class SqliteLog:
         )
         self._file.execute("INSERT OR REPLACE INTO manifest VALUES (1, ?, ?, ?, ?, ?, ?)", (*base, manifest.checksum()))
         self._file.execute("DELETE FROM entries WHERE seq <= ?", (manifest.base_seq,))
-        self._data_version = -1
+        self._unseen_version, self._data_version = self._data_version, -1
+
+    def adopt(self, manifest: Manifest, *, n_flushed_bytes: int) -> None:
+        """Say that this process has the state that the manifest just put leads to, and need not read it.
+
+        Args:
+            manifest: the one that was put, and committed.
+            n_flushed_bytes: bytes of the entries that have left the log.
+        """
+        self._version, self.manifest = manifest.version, manifest
+        self._n_bytes -= n_flushed_bytes
+        self._data_version = self._unseen_version
 
     def begin(self, manifest: Manifest) -> None:
         """Fill a new log with a manifest, as if all entries up to its last one had been flushed."""
         with self._file.writing():
             self.put_manifest(manifest)
             self._file.execute("INSERT INTO head VALUES (1, ?, ?)", (manifest.base_seq, manifest.base_chain))
+        self._note.write(LastCommit(manifest.base_seq, manifest.base_chain))
+
+    def n_free_bytes(self) -> int:
+        """Return the bytes of the file that hold nothing."""
+        return self._file.n_free_bytes()
 
     def shrink(self, *, wait_s: float = 0.0) -> bool:
         """Give the room of entries that have left the log back to the file system; see `SqliteFile.shrink`."""
@@ -309,8 +343,10 @@ class SqliteLog:
         self._file.check_pages()
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the log as it is at this moment."""
+        """Write a copy of the log as it is at this moment, with the note of its last entry: reading it checks both."""
         self._file.copy_to(path)
+        if self._noted is not None:
+            CommitNote(path).write(self._noted)
 
     def read_again(self) -> None:
         """Forget what was seen: the next `news` give everything."""
@@ -324,6 +360,7 @@ class SqliteLog:
     def close(self) -> None:
         """Close the connection."""
         self._file.close()
+        self._note.close()
 
     def _new_entries(self) -> list[LogEntry]:
         entries: list[LogEntry] = []
@@ -338,7 +375,21 @@ class SqliteLog:
         head = self._file.execute("SELECT seq, chain FROM head") or [(0, 0)]
         if head != [(self._seq, self._chain)]:
             raise self._damaged(f"the log {self._path} ends with entry {self._seq}, not with {head[0][0]}", self._seq)
+        self._check_end()
         return entries
+
+    def _check_end(self) -> None:
+        """Compare with the note that was there at the opening."""
+        noted, self._noted = self._noted, None
+        if noted is not None and noted.is_missing_from(LastCommit(self._seq, self._chain)):
+            self._noted = noted
+            raise CorruptionError(
+                f"the log {self._path} ends with write {self._seq}, but write {noted.number} was acknowledged: the "
+                "last writes are lost; repair() the folder to go on without them, or restore it from a backup",
+                path=str(self._path),
+                offset=self._seq,
+                expected=f"all writes up to number {noted.number}, not {self._seq}",
+            )
 
     def _damaged(self, what: str, seq: int) -> CorruptionError:
         return CorruptionError(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chroma_search.errors import CorruptionError
+from chroma_search.storage.last_commit import CommitNote
 from chroma_search.storage.log import DROPPED, SCHEMA, Manifest, SegmentEntry, chained
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
@@ -52,10 +53,11 @@ def salvage_log(path: Path) -> SalvagedLog:
         OSError: it cannot be read, or not be copied.
     """
     with opened_copy(path, SCHEMA) as copy:
-        return _salvaged(copy, path.name)
+        noted = CommitNote(path).read()
+        return _salvaged(copy, path.name, 0 if noted is None else noted.number)
 
 
-def _salvaged(copy: DamagedDatabase, name: str) -> SalvagedLog:
+def _salvaged(copy: DamagedDatabase, name: str, noted: int) -> SalvagedLog:
     version = copy.read("PRAGMA user_version").rows
     rows, is_whole = _entry_rows(copy)
     segments, manifest, n_unnamed, base_chain = _manifest(copy, min(rows, default=None))
@@ -67,6 +69,8 @@ def _salvaged(copy: DamagedDatabase, name: str) -> SalvagedLog:
     head = copy.read("SELECT seq, chain FROM head").rows
     entries = _sound_entries(rows, base_chain, head)
     last_seq, is_known = _last(head, max([base_seq, *rows]), is_whole)
+    if last_seq < noted <= last_seq + MOST_LOST:
+        last_seq, is_known = noted, True
     first_seq = base_seq + 1 if manifest is not None else min(rows, default=last_seq + 1)
     lost = [seq for seq in range(first_seq, last_seq + 1) if seq not in entries]
     if lost:

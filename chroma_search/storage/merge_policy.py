@@ -5,9 +5,10 @@ counter (a segment joins its successor when it is not twice as long), so each ro
 tail is full. A full tail is *sealed*: it extends the newest sealed segment while that stays below the largest size and
 its dead rows below a quarter, and starts a new one otherwise. A segment past a quarter of dead rows is rewritten.
 
-In a folder sealing is a *flush*: files are written, and the log forgets what they hold. There a full tail takes along
-the sealed segments before it that are not twice as long as what was gathered, so that a row is written about log2 times
-and few segments remain.
+In a folder that takes two stages. A *flush* writes the tail as one sealed segment without an approximate index, and
+the log forgets what it holds: cheap, so that the log stays short however fast writers are. *Indexing* later merges what
+waits for an index, with the sealed segments before it that are not twice as long as what was gathered, so that a row is
+indexed about log2 times and few segments remain. What gathers while one index is built goes into the next together.
 """
 
 from __future__ import annotations
@@ -24,17 +25,28 @@ LARGEST_SEGMENT_ROWS = 2_000_000
 LOG_BYTES = 64_000_000
 """Bytes of entries in a log after which it is flushed, however few rows they hold."""
 
+TAIL_SHARE = 0.25
+"""A tail that is shorter than this share of the rows that wait for an index is not flushed yet: so that few segments
+wait, however long indexing takes."""
+
 LARGEST_DEAD_SHARE = 0.25
 """A segment with more dead rows than this is rewritten."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentSize:
-    """What the policy knows of a segment."""
+    """What the policy knows of a segment.
+
+    Attributes:
+        n_rows, n_live: rows, and those that are no tombstones.
+        is_sealed: False for a segment of the tail.
+        is_indexed: False for a sealed one that waits for the approximate index that the collection wants.
+    """
 
     n_rows: int
     n_live: int
     is_sealed: bool
+    is_indexed: bool = True
 
     @property
     def dead_share(self) -> float:
@@ -83,10 +95,10 @@ def next_merge(sizes: Sequence[SegmentSize], *, seals: bool = True) -> Merge | N
     return None
 
 
-def flush_plan(sizes: Sequence[SegmentSize], *, is_asked: bool = False, log_bytes: int = 0) -> tuple[Merge, ...]:
-    """Return the sealed segments that a flush would make, oldest first; nothing when none is due.
+def flush_plan(sizes: Sequence[SegmentSize], *, is_asked: bool = False, log_bytes: int = 0) -> Sequence[Merge] | None:
+    """Return what a flush would make: the tail as one sealed segment, which waits for its index; None when none is due.
 
-    Every row of the tail is in one of them, for the log forgets what it held.
+    Nothing is made of an empty tail, but the log still forgets the deletes in it.
 
     Args:
         sizes: the segments of a snapshot.
@@ -95,26 +107,51 @@ def flush_plan(sizes: Sequence[SegmentSize], *, is_asked: bool = False, log_byte
     """
     n_sealed = sum(size.is_sealed for size in sizes)
     n_tail = sum(size.n_live for size in sizes[n_sealed:])
-    rewritten = [at for at in range(n_sealed) if sizes[at].dead_share > LARGEST_DEAD_SHARE]
+    n_waiting = sum(size.n_live for size in sizes if not size.is_indexed)
     has_tail = len(sizes) > n_sealed
-    if not (rewritten or n_tail >= TAIL_ROWS or log_bytes >= LOG_BYTES or (is_asked and has_tail)):
-        return ()
-    first, gathered = n_sealed, n_tail
-    if has_tail:
-        while first and sizes[first - 1].n_live < 2 * gathered:
-            if sizes[first - 1].n_live + gathered > LARGEST_SEGMENT_ROWS:
-                break
-            first -= 1
-            gathered += sizes[first].n_live
-    merges = [Merge(at, at, seal=True) for at in rewritten if at < first]
-    if has_tail:
-        keeps_first = first < n_sealed and first not in rewritten
-        merges.append(Merge(first, len(sizes) - 1, seal=True, keeps_first=keeps_first))
-    return tuple(merges)
+    is_full = n_tail >= max(TAIL_ROWS, n_waiting * TAIL_SHARE) or log_bytes >= LOG_BYTES
+    if not is_full and not (is_asked and (has_tail or log_bytes)):
+        return None
+    return (Merge(n_sealed, len(sizes) - 1, seal=True),) if has_tail else ()
 
 
-def compaction_plan(sizes: Sequence[SegmentSize]) -> tuple[Merge, ...]:
-    """Return the one merge that leaves a single sealed segment without dead rows, nothing when that is so already."""
-    if not sizes or (len(sizes) == 1 and sizes[0].is_sealed and sizes[0].n_live == sizes[0].n_rows):
-        return ()
-    return (Merge(0, len(sizes) - 1, seal=True),)
+def index_plan(sizes: Sequence[SegmentSize], *, is_asked: bool = False) -> Merge | None:
+    """Return which sealed segments become one with an approximate index next, or None when nothing is to be done.
+
+    Args:
+        sizes: the sealed segments of a manifest.
+        is_asked: index what waits although it is short.
+    """
+    waiting = [at for at, size in enumerate(sizes) if not size.is_indexed]
+    n_waiting = sum(sizes[at].n_live for at in waiting)
+    begin = waiting[0] if waiting else len(sizes) - 1
+    first, last = _gathered(sizes, begin)
+    if n_waiting >= TAIL_ROWS or (is_asked and waiting) or (not waiting and first < begin):
+        keeps_first = sizes[first].is_indexed and first < last and sizes[first].dead_share <= LARGEST_DEAD_SHARE
+        return Merge(first, last, seal=True, keeps_first=keeps_first)
+    for at, size in enumerate(sizes):
+        if size.dead_share > LARGEST_DEAD_SHARE and size.is_indexed:
+            return Merge(at, at, seal=True)
+    return None
+
+
+def _gathered(sizes: Sequence[SegmentSize], begin: int) -> tuple[int, int]:
+    """Return first and last of the segments to merge: from `begin` on, and those before that are not twice as long."""
+    first = last = begin
+    gathered = sizes[begin].n_live if sizes else 0
+    while last + 1 < len(sizes) and gathered + sizes[last + 1].n_live <= LARGEST_SEGMENT_ROWS:
+        last += 1
+        gathered += sizes[last].n_live
+    while first > 0 and sizes[first - 1].n_live < 2 * gathered:
+        if gathered + sizes[first - 1].n_live > LARGEST_SEGMENT_ROWS:
+            break
+        first -= 1
+        gathered += sizes[first].n_live
+    return first, last
+
+
+def compaction_plan(sizes: Sequence[SegmentSize]) -> Merge | None:
+    """Return the merge that leaves one sealed segment with an index and no dead rows, None when that is so already."""
+    if not sizes or (len(sizes) == 1 and sizes[0].is_indexed and sizes[0].n_live == sizes[0].n_rows):
+        return None
+    return Merge(0, len(sizes) - 1, seal=True)

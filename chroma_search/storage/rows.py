@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.storage.stored_columns import StoredMetadatas, StoredStrings, merged_strings
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
@@ -38,28 +40,43 @@ class Rows:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: NDArray[np.int64]) -> Rows:
-        """Return the given rows, in the given order."""
-        picked: list[int] = rows.tolist()
+    @staticmethod
+    def merged(parts: Sequence[tuple[Rows, NDArray[np.int64]]]) -> Rows:
+        """Return some rows of several as one.
+
+        Args:
+            parts: each with the rows to take: int64, ascending.
+        """
+        if len(parts) == 1 and len(parts[0][1]) == len(parts[0][0]):
+            return parts[0][0]
         return Rows(
-            ids=[self.ids[row] for row in picked],
-            offset_ids=self.offset_ids[rows],
-            vectors=np.ascontiguousarray(self.vectors[rows]),
-            documents=[self.documents[row] for row in picked],
-            metadatas=[self.metadatas[row] for row in picked],
-            uris=[self.uris[row] for row in picked],
+            ids=_merged([(rows.ids, at) for rows, at in parts]),
+            offset_ids=np.concatenate([_taken(rows.offset_ids, at) for rows, at in parts]),
+            vectors=np.concatenate([_taken(rows.vectors, at) for rows, at in parts]),
+            documents=_merged([(rows.documents, at) for rows, at in parts]),
+            metadatas=_merged([(rows.metadatas, at) for rows, at in parts]),
+            uris=_merged([(rows.uris, at) for rows, at in parts]),
         )
 
     @staticmethod
     def concat(parts: Sequence[Rows]) -> Rows:
         """Return the rows of all parts, one after the other."""
-        if len(parts) == 1:
-            return parts[0]
-        return Rows(
-            ids=[each for part in parts for each in part.ids],
-            offset_ids=np.concatenate([part.offset_ids for part in parts]),
-            vectors=np.concatenate([part.vectors for part in parts]),
-            documents=[each for part in parts for each in part.documents],
-            metadatas=[each for part in parts for each in part.metadatas],
-            uris=[each for part in parts for each in part.uris],
-        )
+        return Rows.merged([(part, np.arange(len(part))) for part in parts])
+
+
+def _taken(array: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    return array if len(rows) == len(array) else array[rows]
+
+
+def _merged(parts: Sequence[tuple[Sequence[Any], NDArray[np.int64]]]) -> Any:
+    """Return some items of several columns as one: columns of files as arrays, others as a list."""
+    strings = [(column, rows) for column, rows in parts if isinstance(column, StoredStrings)]
+    if len(strings) == len(parts):
+        return merged_strings(strings)
+    texts = [(column.texts, rows) for column, rows in parts if isinstance(column, StoredMetadatas)]
+    if len(texts) == len(parts):
+        return StoredMetadatas(merged_strings(texts).to_arrays(), sum(len(rows) for _, rows in parts))
+    merged: list[Any] = []
+    for column, rows in parts:
+        merged += column if len(rows) == len(column) else [column[row] for row in rows.tolist()]
+    return merged

@@ -90,6 +90,15 @@ def salvage_segment(path: Path, dead: bytes | None = None) -> Salvaged:
     return Salvaged(rows, kept, n_rows, losses)
 
 
+def name_of_segment(path: Path) -> str:
+    """Return the name that a segment file was written under, also of a damaged one; where it does not say, its own."""
+    with suppress(StorageError, FormatVersionError, OSError):
+        found = _opened(path).facts.get("name")
+        if isinstance(found, str):
+            return found
+    return path.name
+
+
 def _live(dead: bytes | None, n_rows: int) -> NDArray[np.bool_]:
     if dead is None or len(dead) != -(-n_rows // 8):
         return np.ones(n_rows, np.bool_)

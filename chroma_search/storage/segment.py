@@ -26,10 +26,13 @@ from chroma_search.indexes.vector.sparse import SparsePostings
 from chroma_search.model.distance import Space
 from chroma_search.model.mask import Mask
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.schema.observed_types import ObservedTypes, observed_types
 from chroma_search.storage.rows import Rows
 
 T = TypeVar("T")
-FindIds = Callable[[Sequence[str]], list[Sequence[int]]]
+EXACT_KINDS = frozenset({"flat", "coded"})
+"""Kinds that are no approximate index."""
+FindIds = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 
 CACHE_ENTRIES = 64
 """Masks (and choices) kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
@@ -59,6 +62,7 @@ class Segment:
         spec: how vectors are indexed.
         graph: the approximate index over all rows, or None; or a function that opens it when it is first asked for.
         find_ids: gives, per id, the rows that hold it; by default a table made at the first look-up.
+        kind: of the index that `graph` opens, which is told without opening it.
     """
 
     def __init__(
@@ -69,12 +73,14 @@ class Segment:
         graph: VectorIndex | Callable[[], VectorIndex | None] | None = None,
         *,
         find_ids: FindIds | None = None,
+        kind: str | None = None,
     ) -> None:
         self.name = name
         self.rows = rows
         self.spec = spec
         self.find_ids = find_ids
         self._graph = graph
+        self._kind = kind if graph is None or callable(graph) else graph.kind
         self._lock = threading.RLock()
         self._made: dict[Hashable, Any] = {}
         self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
@@ -91,8 +97,14 @@ class Segment:
         return not self.name.startswith("tail")
 
     @property
+    def is_indexed(self) -> bool:
+        """False for a sealed segment that waits for the approximate index that the collection wants."""
+        is_wanted = self.is_sealed and self.spec.kind not in EXACT_KINDS
+        return not is_wanted or (self._kind is not None and self._kind not in EXACT_KINDS)
+
+    @property
     def graph(self) -> VectorIndex | None:
-        """The approximate index, or None where there is none."""
+        """The index besides the flat one (approximate; `coded` until that is built), or None where there is none."""
         held = self._graph
         if callable(held):
             with self._lock:
@@ -102,7 +114,7 @@ class Segment:
         return held
 
     def vector_indexes(self) -> Sequence[VectorIndex]:
-        """Return the flat index and, if there is one, the approximate index."""
+        """Return the flat index and, if there is one, the other."""
         flat = self.remembered("flat", lambda: vector_index("flat").build(self.rows.vectors, self.spec.space, {}))
         graph = self.graph
         return (flat,) if graph is None else (flat, graph)
@@ -133,19 +145,17 @@ class Segment:
 
     def has_values(self, key: str) -> bool:
         """Tell whether any row holds the metadata key."""
-        return key in self.metadata_keys()
+        return key in self.metadata_types()
 
-    def metadata_keys(self) -> frozenset[str]:
-        """Return every metadata key of the segment."""
-        return self.remembered(
-            "keys", lambda: frozenset(key for each in self.rows.metadatas if each is not None for key in each)
-        )
+    def metadata_types(self) -> ObservedTypes:
+        """Return every metadata key of the segment with the types of its values, dead rows included."""
+        return self.remembered("types", lambda: observed_types(self.rows.metadatas))
 
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the rows that hold the ids, ascending; unknown ids are left out, dead rows are not."""
         return np.array(sorted({row for rows in self.rows_by_id(ids) for row in rows}), np.int64)
 
-    def rows_by_id(self, ids: Iterable[str]) -> list[Sequence[int]]:
+    def rows_by_id(self, ids: Iterable[str]) -> Sequence[Sequence[int]]:
         """Return, per id, the rows that hold it; dead rows too."""
         if self.find_ids is not None:
             return self.find_ids(list(ids))

@@ -10,7 +10,8 @@
 | `vectors`                            | float32, (n, dim)    | vectors, as given                                  |
 | `graph.<name>`                       | as the index has it  | arrays of the approximate index, where there is one |
 
-The facts of the file are `n_rows`, `dim`, `has_graph` and, under `given`, those of the caller.
+The facts of the file are `n_rows`, `dim`, `has_graph`, the `name` it was written under (so that two files that changed
+places show; files of earlier programs lack it) and, under `given`, those of the caller.
 
 Not for: which rows live, names of segments, the manifest.
 Invariant: what is read was checked; what is not touched is not read, so opening costs the same for any size.
@@ -67,7 +68,7 @@ def write_segment(
     arrays["vectors"] = rows.vectors
     arrays.update(_prefixed(GRAPH, graph or {}))
     n_rows, dim = rows.vectors.shape
-    own = {"n_rows": n_rows, "dim": dim, "has_graph": graph is not None, "given": dict(facts)}
+    own = {"name": path.name, "n_rows": n_rows, "dim": dim, "has_graph": graph is not None, "given": dict(facts)}
     write_arrays(files, path, arrays, own)
 
 
@@ -92,7 +93,7 @@ class SegmentFile:
         """Open a segment: check its header and that all arrays are there; none of them is read.
 
         Raises:
-            CorruptionError: the file is damaged, or holds no segment.
+            CorruptionError: the file is damaged, holds no segment, or another one than its name says.
             FormatVersionError: it is of a version that this program cannot read.
             StorageError: it cannot be opened.
         """
@@ -100,6 +101,12 @@ class SegmentFile:
         n_rows, dim = file.facts.get("n_rows"), file.facts.get("dim")
         if not (isinstance(n_rows, int) and isinstance(dim, int) and isinstance(file.facts.get("given"), dict)):
             raise _no_segment(path, "facts n_rows, dim and given")
+        if file.facts.get("name", path.name) != path.name:
+            raise CorruptionError(
+                f"{path} holds the segment {file.facts['name']}: repair() the folder, or restore the file from a copy",
+                path=str(path),
+                expected=f"the segment {path.name}, not {file.facts['name']}",
+            )
         _check_shapes(file, n_rows, dim)
         return SegmentFile(file, n_rows, dim)
 

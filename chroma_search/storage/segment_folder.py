@@ -1,7 +1,9 @@
 """SegmentFolder: the segment files of one collection - written, opened, and removed when no manifest names them.
 
 Only one process at a time makes files (`making`): so whatever is not named by the manifest then is left over from a
-process that died, and may go. A reader that has a file open keeps it, also after it was removed.
+process that died, and may go. A reader that has a file open keeps it, also after it was removed. What takes long to
+make is made in a folder of its own (`unnamed`), with a lock of its own, and `adopt`ed when it is complete: flushes go
+on meanwhile.
 """
 
 from __future__ import annotations
@@ -26,6 +28,10 @@ from chroma_search.storage.sqlite_file import SqliteFile
 
 SUFFIX = ".segment"
 LOCK = "making.sqlite"
+UNNAMED = "unnamed"
+"""Folder, beside the segments, of those that are being made and that no manifest names yet."""
+LOCKS = (LOCK, f"{UNNAMED}/{LOCK}")
+"""All locks of a folder of segments."""
 
 
 class SegmentFolder:
@@ -41,6 +47,11 @@ class SegmentFolder:
         self._files = files or DiskFiles()
         self._open: dict[str, Segment] = {}
         self._sizes: dict[str, int] = {}
+
+    @property
+    def unnamed(self) -> SegmentFolder:
+        """The folder of segments that are being made and that no manifest names yet."""
+        return SegmentFolder(self._folder / UNNAMED, self._files)
 
     @contextmanager
     def making(self, wait_s: float) -> Generator[None]:
@@ -58,10 +69,8 @@ class SegmentFolder:
             lock.close()
 
     def write(self, state: SegmentState) -> SegmentEntry:
-        """Write a sealed segment, unless it is a file already; return how the manifest shall name it."""
+        """Write a segment as a new file; return how the manifest shall name it."""
         segment = state.segment
-        if segment.name in self._open:
-            return _entry(segment.name, state)
         name = f"{uuid.uuid4().hex[:16]}{SUFFIX}"
         graph = segment.graph
         facts = {"space": segment.spec.space, "kind": None if graph is None else graph.kind}
@@ -74,7 +83,11 @@ class SegmentFolder:
             graph=None if graph is None else graph.to_arrays(),
         )
         reach("flush.after_write")
-        return _entry(name, state)
+        return entry_of(name, state)
+
+    def adopt(self, entry: SegmentEntry) -> None:
+        """Move a segment that was written in `unnamed` to the others, durably; only inside `making`."""
+        self._files.move_file(self._folder / UNNAMED / entry.name, self._folder / entry.name)
 
     def open(self, entry: SegmentEntry, spec: IndexSpec) -> SegmentState:
         """Return a segment that the manifest names; opening reads its header alone.
@@ -93,7 +106,8 @@ class SegmentFolder:
 
     def reclaim(self, kept: Collection[str]) -> None:
         """Remove all segment files but those named, and what a dead writer left; only inside `making`."""
-        self._open = {name: segment for name, segment in self._open.items() if name in kept}
+        for name in self._open.keys() - set(kept):
+            self._open.pop(name, None)
         self._files.sweep(self._folder)
         for path in self._files.list_files(self._folder):
             if path.suffix == SUFFIX and path.name not in kept:
@@ -132,9 +146,17 @@ class SegmentFolder:
             params = spec.params if spec.kind == kind else {}
             return vector_index(kind).from_arrays(rows.vectors, spec.space, params, arrays)
 
-        return Segment(entry.name, rows, spec, graph, find_ids=lambda ids: [*file.id_index.rows(ids, rows.ids)])
+        return Segment(
+            entry.name,
+            rows,
+            spec,
+            graph,
+            find_ids=lambda ids: file.id_index.rows(ids, rows.ids),
+            kind=file.facts.get("kind"),
+        )
 
 
-def _entry(name: str, state: SegmentState) -> SegmentEntry:
+def entry_of(name: str, state: SegmentState) -> SegmentEntry:
+    """Return how the manifest names a segment."""
     dead = None if state.live is None else np.packbits(~state.live).tobytes()
     return SegmentEntry(name, state.segment.n_rows, dead)

@@ -66,6 +66,8 @@ class SqliteFile:
     Args:
         path: the file. `None` is a database in memory.
         schema: statements that make the tables of a new file.
+        additions: statements `CREATE TABLE IF NOT EXISTS` of tables that files of earlier programs lack; they are made
+            by whoever opens the file to write.
         busy_s: seconds that a transaction waits for another process.
         mode: how to open it.
 
@@ -75,10 +77,17 @@ class SqliteFile:
     """
 
     def __init__(
-        self, path: Path | None, schema: Sequence[str], *, busy_s: float = BUSY_S, mode: Mode = "create"
+        self,
+        path: Path | None,
+        schema: Sequence[str],
+        *,
+        additions: Sequence[str] = (),
+        busy_s: float = BUSY_S,
+        mode: Mode = "create",
     ) -> None:
         self.path = path
         self._schema = schema
+        self._additions = additions
         self._busy_s = busy_s
         self._mode: Mode = mode
         self._copy: tempfile.TemporaryDirectory[str] | None = None
@@ -99,6 +108,10 @@ class SqliteFile:
         """Run a statement once per row of values."""
         with self._lock, self._our_errors():
             self._own().executemany(statement, rows)
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether a table is there; one of the additions may be missing from a file that is opened to be read."""
+        return bool(self.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
 
     @contextmanager
     def writing(self) -> Generator[None]:
@@ -152,6 +165,10 @@ class SqliteFile:
         with self._lock, self._our_errors(), closing(sqlite3.connect(path)) as copy:
             self._own().backup(copy)
 
+    def n_free_bytes(self) -> int:
+        """Return the bytes of the file, or of what is to go into it, that hold nothing."""
+        return int(self.execute("PRAGMA freelist_count")[0][0]) * int(self.execute("PRAGMA page_size")[0][0])
+
     def shrink(self, *, wait_s: float = 0.0) -> bool:
         """Give the pages of deleted rows back to the file system, and empty the write-ahead file.
 
@@ -197,7 +214,7 @@ class SqliteFile:
 
     def _opened(self) -> sqlite3.Connection:
         if self.path is None:
-            return self._made(self._connected(":memory:"))
+            return self._added(self._made(self._connected(":memory:")))
         if self._mode != "create" and not self.path.exists():
             raise self._damaged(f"{self.path} is missing", "a file")
         self._check_write_ahead(self.path)
@@ -213,12 +230,13 @@ class SqliteFile:
                 raise StorageError(f"{self._name} cannot have a write-ahead file ({mode}): the disk may be failing")
             connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA secure_delete=ON")
+            # FAST: what is deleted stays in pages that are free as a whole, which `shrink` takes out of the file.
+            connection.execute("PRAGMA secure_delete=FAST")
             connection.execute("SELECT count(*) FROM sqlite_master")  # makes the write-ahead file
         try:
             # SQLite ignores it when it cannot sync the folder; then a loss of power takes the file with what is in it.
             DiskFiles().sync_folder(self.path.parent)
-            return self._made(connection) if self._mode == "create" else self._checked(connection)
+            return self._added(self._made(connection) if self._mode == "create" else self._checked(connection))
         except BaseException:
             connection.close()
             raise
@@ -287,6 +305,12 @@ class SqliteFile:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
         return self._checked(connection)
+
+    def _added(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        with self._our_errors():
+            for statement in self._additions:
+                connection.execute(statement)
+        return connection
 
     def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         with self._our_errors():

@@ -69,17 +69,16 @@ def opened_copy(path: Path, schema: Sequence[str]) -> Generator[DamagedDatabase]
         copy, new = Path(folder) / path.name, Path(folder) / "new"
         has_last_commit = copy_with_log(path, copy)
         SqliteFile(new, schema).close()
-        if copy.stat().st_size and _definitions(copy) != _definitions(new):
+        if copy.stat().st_size and not _definitions(copy) >= _definitions(new):
             _replace_first_page(copy, new)
         with closing(sqlite3.connect(copy, isolation_level=None)) as connection:
             yield DamagedDatabase(connection, has_last_commit)
 
 
-def _definitions(path: Path) -> list[tuple[Any, ...]] | None:
-    """Return the tables and indexes with their first pages, None where they cannot be read."""
+def _definitions(path: Path) -> set[tuple[Any, ...]]:
+    """Return the tables and indexes with their first pages, as far as they can be read."""
     with closing(sqlite3.connect(path)) as connection:
-        read = DamagedDatabase(connection, True).read("SELECT name, rootpage, sql FROM sqlite_master ORDER BY rowid")
-        return read.rows if read.is_whole else None
+        return {*DamagedDatabase(connection, True).read("SELECT name, rootpage, sql FROM sqlite_master").rows}
 
 
 def _replace_first_page(path: Path, new: Path) -> None:

@@ -27,6 +27,7 @@ BLOCK_ROWS = 2_048
 _ENCODING = "utf-8"
 _SURROGATES = "surrogatepass"
 _ARRAYS = ("bytes", "ends", "missing")
+_ITEM, _ROW = "\x1e", "\x1f"
 
 
 def encode_strings(values: Sequence[str | None]) -> dict[str, NDArray[Any]]:
@@ -39,21 +40,31 @@ def encode_strings(values: Sequence[str | None]) -> dict[str, NDArray[Any]]:
         `bytes`: uint8, the strings in UTF-8 one after the other. `ends`: int64, shape (n,), where each string ends
         there; None takes no bytes. `missing`: bool, shape (n,), or (0,) when no row is None.
     """
+    if isinstance(values, StoredStrings):
+        return values.to_arrays()
     n = len(values)
-    missing = np.fromiter((value is None for value in values), np.bool_, n)
-    joined = "".join(value for value in values if value)
-    if joined.isascii():
-        content = joined.encode("ascii")
-        lengths = np.fromiter((len(value) if value else 0 for value in values), np.int64, n)
-    else:
-        encoded = [value.encode(_ENCODING, _SURROGATES) if value else b"" for value in values]
-        content = b"".join(encoded)
-        lengths = np.fromiter(map(len, encoded), np.int64, n)
+    lengths, missing = np.empty(n, np.int64), np.zeros(n, np.bool_)
+    contents: list[bytes] = []
+    for first in range(0, n, BLOCK_ROWS):
+        block, rows = values[first : first + BLOCK_ROWS], slice(first, first + BLOCK_ROWS)
+        if None in block:
+            missing[rows] = [value is None for value in block]
+        text = "".join(filter(None, block))
+        content = text.encode(_ENCODING, _SURROGATES)
+        counts = np.fromiter(map(len, (value or "" for value in block)), np.int64, len(block))
+        lengths[rows] = counts if len(content) == len(text) else _byte_lengths(content, counts)
+        contents.append(content)
     return {
-        "bytes": np.frombuffer(content, np.uint8),
+        "bytes": np.frombuffer(b"".join(contents), np.uint8),
         "ends": np.cumsum(lengths),
         "missing": missing if missing.any() else missing[:0],
     }
+
+
+def _byte_lengths(content: bytes, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the bytes of strings that follow each other in UTF-8, whose characters were counted."""
+    begins = np.flatnonzero((np.frombuffer(content, np.uint8) & 0xC0) != 0x80)  # of characters
+    return np.diff(np.append(begins, len(content))[np.cumsum(counts)], prepend=0)
 
 
 def encode_metadatas(values: Sequence[Mapping[str, Any] | None]) -> dict[str, NDArray[Any]]:
@@ -65,9 +76,28 @@ def encode_metadatas(values: Sequence[Mapping[str, Any] | None]) -> dict[str, ND
     Raises:
         InternalError: a value of another type.
     """
+    if isinstance(values, StoredMetadatas):
+        return values.texts.to_arrays()
+    texts: list[str | None] = []
+    for first in range(0, len(values), BLOCK_ROWS):
+        texts += _metadata_texts(values[first : first + BLOCK_ROWS])
+    return encode_strings(texts)
+
+
+def _metadata_texts(values: Sequence[Mapping[str, Any] | None]) -> list[str | None]:
+    """Return each as JSON, made in one call, which takes half the time of one after the other.
+
+    An empty list stands between two rows: metadata hold none that is an item of another list. Items are separated by a
+    character that JSON escapes in strings.
+    """
+    known = [value for value in values if value is not None]
+    row_or_gap: list[Any] = [[]] * (2 * len(known) - 1)
+    row_or_gap[::2] = known
     # texts stay as they are, not escaped: an escaped pair of lone surrogates would come back as one character
-    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"), default=_wire_form)
-    return encode_strings([None if value is None else encoder.encode(value) for value in values])
+    encoder = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(_ITEM, ":"), default=_wire_form)
+    joined = encoder.encode(row_or_gap)[1:-1].replace(f"{_ITEM}[]{_ITEM}", _ROW).replace(_ITEM, ",")
+    texts = iter(joined.split(_ROW))
+    return [None if value is None else next(texts) for value in values]
 
 
 class StoredStrings(Sequence["str | None"]):
@@ -138,6 +168,10 @@ class StoredStrings(Sequence["str | None"]):
                 strings[row] = None
         return strings
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that `encode_strings` gives."""
+        return dict(zip(_ARRAYS, self._take(), strict=True))
+
     def _take(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
         if self._taken is None:  # two threads may both take them: they take the same
             content, ends, missing = (self._arrays[name] for name in _ARRAYS)
@@ -153,13 +187,14 @@ class StoredMetadatas(Sequence["dict[str, Any] | None"]):
         n_rows: number of rows, when known without the arrays.
     """
 
-    __slots__ = ("_texts",)
+    __slots__ = ("texts",)
 
     def __init__(self, arrays: Arrays, n_rows: int | None = None) -> None:
-        self._texts = StoredStrings(arrays, n_rows)
+        self.texts = StoredStrings(arrays, n_rows)
+        """The JSON of each row."""
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self.texts)
 
     @overload
     def __getitem__(self, index: SupportsIndex) -> dict[str, Any] | None: ...
@@ -167,12 +202,41 @@ class StoredMetadatas(Sequence["dict[str, Any] | None"]):
     def __getitem__(self, index: slice) -> list[dict[str, Any] | None]: ...
     def __getitem__(self, index: SupportsIndex | slice) -> dict[str, Any] | list[dict[str, Any] | None] | None:
         """Return the metadata of one row, or a list of those of several."""
-        found = self._texts[index]
+        found = self.texts[index]
         return parse_metadatas(found) if isinstance(found, list) else parse_metadatas([found])[0]
 
     def __iter__(self) -> Iterator[dict[str, Any] | None]:
-        for block in self._texts.blocks(0, len(self)):
+        for block in self.texts.blocks(0, len(self)):
             yield from parse_metadatas(block)
+
+
+def merged_strings(parts: Sequence[tuple[StoredStrings, NDArray[np.int64]]]) -> StoredStrings:
+    """Return some rows of several columns as one column; no string is decoded.
+
+    Args:
+        parts: each with the rows to take: int64, ascending.
+    """
+    contents: list[NDArray[np.uint8]] = []
+    lengths: list[NDArray[np.int64]] = []
+    missing: list[NDArray[np.bool_]] = []
+    for column, rows in parts:
+        if not len(rows):
+            continue
+        arrays = column.to_arrays()
+        content, ends, is_missing = (arrays[name] for name in _ARRAYS)
+        begins = np.concatenate([np.zeros(1, np.int64), ends[:-1]])
+        breaks = np.flatnonzero(np.diff(rows) != 1)  # between runs of rows, whose strings follow each other
+        firsts, lasts = rows[np.append(0, breaks + 1)], rows[np.append(breaks, len(rows) - 1)]
+        contents += [content[a:b] for a, b in zip(begins[firsts].tolist(), ends[lasts].tolist(), strict=True)]
+        lengths.append(ends[rows] - begins[rows])
+        missing.append(is_missing[rows] if len(is_missing) else np.zeros(len(rows), np.bool_))
+    is_missing = np.concatenate([np.empty(0, np.bool_), *missing])
+    arrays = {
+        "bytes": np.concatenate([np.empty(0, np.uint8), *contents]),
+        "ends": np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths])),
+        "missing": is_missing if is_missing.any() else is_missing[:0],
+    }
+    return StoredStrings(arrays, len(is_missing))
 
 
 def parse_metadatas(texts: Sequence[str | None]) -> list[dict[str, Any] | None]:

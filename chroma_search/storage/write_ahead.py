@@ -4,7 +4,8 @@ SQLite reads such a file up to the first frame whose checksum is wrong, and says
 of a commit that was never acknowledged. But it does the same where a sector went bad in the middle, and what was
 acknowledged behind it is gone. The two can be told apart: a commit is on the disk before the next one begins, so a
 wrong frame with a whole frame of a *later* commit behind it is damage. In the last commit of the file they look the
-same, and so do a file that is missing and one that was cut; these cannot be told from a crash.
+same, and so do a file that is missing and one that was cut; of these the note beside the database tells
+(`last_commit.py`).
 
 Form of the file: https://www.sqlite.org/fileformat2.html, section 4. The checksum of a frame goes on from that of the
 frame before, as that one is stored: so each frame can be checked alone.

@@ -135,13 +135,6 @@ def _one_outcome(found: Any, right: list[Any], known: list[Any], faults: list[st
     return "wrong"
 
 
-def may_be_older(damage: Damage) -> bool:
-    """Tell whether nothing can show that the last writes are gone: the file is as it once was, or as after a kill."""
-    if damage.kind.endswith("-wal"):
-        return True
-    return damage.how == "older" and damage.kind.endswith(".sqlite")
-
-
 def judge(damage: Damage, answer: dict[str, Any] | str, history: History, tally: Tally) -> None:
     """Put one case into the tally."""
     if isinstance(answer, str):
@@ -158,8 +151,7 @@ def judge(damage: Damage, answer: dict[str, Any] | str, history: History, tally:
         faults += [f"a finding without a file: {each}" for each in verified["findings"] if not each["path"]]
     if outcome == OLDER:
         tally.lost[damage.kind, f"{damage.how}, {'unseen' if is_clean else 'seen by verify()'}"] += 1
-        if not may_be_older(damage):
-            faults.append("acknowledged writes are gone without an error")
+        faults.append("acknowledged writes are gone without an error")
     elif outcome != RIGHT and is_clean:
         faults.append(f"verify() is clean, but: {outcome} {answer['answers']}")
     if not answer["changed"] and not is_clean:

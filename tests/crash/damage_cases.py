@@ -14,7 +14,7 @@ HOWS = ("truncate", "flip", "flip", "flip", "sector", "page", "swap")
 """What is sampled at offsets; flips are the commonest damage, and the hardest to see."""
 ONCE = ("append", "append_page", "delete", "empty", "older")
 """What is done once to each file."""
-MINOR = ("-shm", ".json", "making.sqlite")
+MINOR = ("-shm", ".json", ".head", "making.sqlite")
 """Ends of the names of files that hold nothing that a client reads."""
 
 

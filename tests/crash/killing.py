@@ -19,7 +19,7 @@ from chroma_search.engine.collection import LOG, SEGMENTS
 from chroma_search.engine.collection_card import CARD
 from chroma_search.engine.database import CATALOG, COLLECTIONS
 from chroma_search.storage.log import SqliteLog
-from chroma_search.storage.segment_folder import LOCK, SUFFIX
+from chroma_search.storage.segment_folder import LOCK, SUFFIX, UNNAMED
 from tests.crash.history import operation
 from tests.crash.nursery import Nursery
 from tests.oracle import OracleCollection
@@ -34,8 +34,9 @@ REPEATED = 40
 
 _OF_SQLITE = r"(-wal|-shm)?"
 _FILES = re.compile(
-    rf"({re.escape(CATALOG)}{_OF_SQLITE}|{COLLECTIONS}/[^/]+/({re.escape(LOG)}{_OF_SQLITE}|{re.escape(CARD)}"
-    rf"|{SEGMENTS}/({re.escape(LOCK)}{_OF_SQLITE}|[^/]+{re.escape(SUFFIX)})))"
+    rf"({re.escape(CATALOG)}{_OF_SQLITE}|catalog\.head|{COLLECTIONS}/[^/]+/"
+    rf"({re.escape(LOG)}{_OF_SQLITE}|log\.head|{re.escape(CARD)}"
+    rf"|{SEGMENTS}/(({UNNAMED}/)?{re.escape(LOCK)}{_OF_SQLITE}|[^/]+{re.escape(SUFFIX)})))"
 )
 """What may be in a folder."""
 

@@ -34,7 +34,9 @@ QUIET, FLUSHING = 4, 5
 
 CATALOG_POINTS = ("catalog.before_commit", "catalog.after_commit", "collection.after_card", "collection.after_log")
 HISTORY_POINTS = tuple(
-    name for name in NAMES if name.split(".")[0] in ("log", "store", "flush", "file", "purge") or name in CATALOG_POINTS
+    name
+    for name in NAMES
+    if name.split(".")[0] in ("log", "store", "flush", "index", "file", "purge") or name in CATALOG_POINTS
 )
 KILLED_AT = HISTORY_POINTS
 """Failpoints that the tests of this file kill at: each of them fails where its process is not killed."""
@@ -91,7 +93,11 @@ def test_a_kill_at_a_random_instant_loses_nothing(nursery, work, seed):
 @pytest.mark.slow
 def test_a_folder_survives_kill_after_kill(nursery, work):
     """Each process goes on with the history where the one before was killed."""
-    first, chosen, points = 0, random.Random(1), [name for name in HISTORY_POINTS if name.startswith(("log", "flush"))]
+    first, chosen, points = (
+        0,
+        random.Random(1),
+        [name for name in HISTORY_POINTS if name.startswith(("log", "flush", "index"))],
+    )
     for _ in range(12):
         point = f"{chosen.choice(points)}:{chosen.randint(2, 4)}"
         killed = run_until_killed(nursery, work, 77, 200, first=first, point=point)

@@ -87,7 +87,7 @@ class CollectionMachine(RuleBasedStateMachine):
 
 
 WRITE_POINTS = tuple(name for name in failpoint.NAMES if name.startswith("log."))
-FLUSH_POINTS = tuple(name for name in failpoint.NAMES if name.startswith(("flush.", "file.")))
+FLUSH_POINTS = tuple(name for name in failpoint.NAMES if name.startswith(("flush.", "index.", "file.")))
 
 
 class FolderMachine(CollectionMachine):

@@ -81,6 +81,10 @@ class RowCodes:
         longest = max(self.longest, more.longest)
         return RowCodes(joined[0], joined[1], joined[2], joined[3], self.centre, longest, self.centre_length)
 
+    def of_others(self, vectors: Vectors, space: Space) -> RowCodes:
+        """Return the codes of other rows, around this centre."""
+        return RowCodes._around(self.centre, vectors, space)
+
     @staticmethod
     def _around(centre: Vectors, vectors: Vectors, space: Space) -> RowCodes:
         n, dim = vectors.shape

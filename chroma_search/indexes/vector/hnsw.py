@@ -5,15 +5,14 @@ stored vectors: the index holds links only, a search takes a mask without callin
 readers hold never changes. Long vectors are first compared by codes of a byte per element (see `codes`). Where float32
 arithmetic cannot be trusted with some vector (see `norms`) the index offers nothing, and the planner scans.
 
-Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share), `masked_graph`, and
-`coded_scan`, which is exact (see `coded_scan`).
+Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share), `masked_graph`, and the
+exact one of the codes (see `coded`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,14 +20,13 @@ from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError
 from chroma_search.indexes.base import Offer, Probe, VectorRequest
-from chroma_search.indexes.vector.allowed import allowed_bits, allowed_rows
-from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_ROWS, rows_in_reach
+from chroma_search.indexes.vector.allowed import allowed_bits
+from chroma_search.indexes.vector.coded import CODED_SCAN, CodedIndex
 from chroma_search.indexes.vector.codes import RowCodes, code_rows
-from chroma_search.indexes.vector.exact_scan import Scanned, scan_one
 from chroma_search.indexes.vector.hnsw_graph import HnswGraph, build_graph, grown_graph
 from chroma_search.indexes.vector.marks import MarkPool
 from chroma_search.indexes.vector.near_ties import first_with_near_ties, rounding_slack
-from chroma_search.indexes.vector.norms import Magnitudes, RowNorms, unit_vectors
+from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.indexes.vector.spread import spread_rows
@@ -36,7 +34,6 @@ from chroma_search.indexes.vector.twins import Twins
 from chroma_search.kernels.choice import graph_kernels, has_numba
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import SPACE_CODES, Found, Graph
-from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.mask import Mask
@@ -45,7 +42,6 @@ Bits = NDArray[np.bool_]
 
 GRAPH = "graph"
 MASKED_GRAPH = "masked_graph"
-CODED_SCAN = "coded_scan"
 
 # Shape of a masked search. Measured 2026-11 on Fashion-MNIST, 60,000 rows, beam 100, M 16 (repeat: benchmarks/ann).
 SPREAD_STARTS = 16
@@ -83,19 +79,8 @@ NUMPY_ROW_US, NUMPY_LIST_US = 12.0, 40.0
 NUMPY_PROBE_US, NUMPY_PLAIN_US, NUMPY_MASKED_US = 500.0, 3_000.0, 60_000.0
 """What a probe and the two searches take as a whole without numba (60,000 x 784)."""
 BIT_US = 0.0005
-SCAN_ROW_US, SCAN_CODE_US = 0.02, 0.00016
-"""A row and an element of a coded scan, which reads rows in order of memory (half of it when they are in the cache)."""
-SKETCH_US = 0.012
-LEFT_ROW_US = 0.03
-"""A sketch; and a row that it does not rule out, besides the elements of its code."""
-LEFT_SHARE, LEFT_SHARE_FAR = 0.02, 0.15
-"""Rows not ruled out, of those looked at (Fashion-MNIST: 0.007 where a filter is random, 0.15 for the farther half)."""
-REACHED = 30
-"""Rows beyond k that a coded scan leaves to be measured (Fashion-MNIST: 10 to 20)."""
 MEASURED_PER_KEPT = 0.48
 """Rows measured per row of the beam, as a factor of M (759 for a beam of 100 and M 16)."""
-
-NO_FLOATS = np.empty(0, np.float32)
 
 
 class HnswIndex:
@@ -123,7 +108,7 @@ class HnswIndex:
         self._marks = MarkPool(len(vectors))
         self._codes = codes
         self._sketch = sketch
-        self._norms: RowNorms | None = None  # measured when a coded scan first needs them (`ip`)
+        self._coded = CodedIndex(vectors, space, magnitudes, codes, sketch)
         self._searched = None if graph is None else _searched(vectors, magnitudes, graph, codes)
 
     @property
@@ -170,8 +155,7 @@ class HnswIndex:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
         graph = self._graph.to_arrays() if self._graph is not None else {}
-        compared = {**self._codes.to_arrays(), **self._sketch.to_arrays()}
-        return {**self._magnitudes.to_arrays(), **self._twins.to_arrays(), **compared, **graph}
+        return {**self._coded.to_arrays(), **self._twins.to_arrays(), **graph}
 
     @classmethod
     def from_arrays(
@@ -208,19 +192,7 @@ class HnswIndex:
         else:
             widened = _widened(width, selectivity)
             graph = Offer(GRAPH, self._cost_us(widened), False, f"beam {widened} over {self.n_rows} rows")
-        is_coded = self._has_codes and has_numba() and request.k <= MOST_WANTED
-        return (graph, self._coded_scan(request)) if is_coded else (graph,)
-
-    def _coded_scan(self, request: VectorRequest) -> Offer:
-        dim, n = self._vectors.shape[1], request.n_matching
-        measured_us = (request.k + REACHED) * (ROW_US + dim * FLOAT_US)
-        cost_us = CALL_US + self.n_rows * BIT_US + measured_us
-        if not len(self._sketch.first):
-            cost_us += n * (SCAN_ROW_US + dim * SCAN_CODE_US)
-            return Offer(CODED_SCAN, cost_us, True, f"codes of {n} matching rows, {dim} bytes each")
-        left = n * (LEFT_SHARE_FAR if request.is_far else LEFT_SHARE)
-        cost_us += n * SKETCH_US + left * (LEFT_ROW_US + dim * SCAN_CODE_US)
-        return Offer(CODED_SCAN, cost_us, True, f"sketches of {n} matching rows, {HALF} bytes each")
+        return (graph, *self._coded.offers(request))
 
     def probe(self, query: Vectors, mask: Mask) -> Probe:
         """Look at the neighbours, and theirs, of the row where a search would begin."""
@@ -239,7 +211,7 @@ class HnswIndex:
         if self._graph is None or self._searched is None or not self.n_rows:
             return [Candidates.empty() for _ in queries]
         if strategy == CODED_SCAN:
-            return self._scan_codes(queries, k, mask)
+            return self._coded.search(queries, k, mask, strategy, beam)
         width = self._width(k, beam)
         targets = unit_vectors(queries) if self._space == "cosine" else queries
         bits = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_bits(mask, self.n_rows)
@@ -257,22 +229,6 @@ class HnswIndex:
                 widened = min(_widened(width, n_allowed / self.n_rows), self.n_rows)
                 found = [_kept(self._plain(target, widened), nodes, width) for target in targets]
         return [self._answer(one, k, query, bits) for one, query in zip(found, queries, strict=True)]
-
-    def _scan_codes(self, queries: Vectors, k: int, mask: Mask | None) -> list[Candidates]:
-        rows = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_rows(mask, self.n_rows)
-        n_rows = self.n_rows if rows is None else len(rows)
-        points = unit_vectors(queries) if self._space == "cosine" else queries
-        found: list[Candidates] = []
-        for query, point in zip(queries, points, strict=True):
-            reached = rows_in_reach(self._codes, self._sketch, point, self._space, k, rows)
-            found.append(replace(scan_one(self._scanned(), query, k, reached), visited=n_rows))
-        return found
-
-    def _scanned(self) -> Scanned:
-        if self._space == "ip" and self._norms is None:
-            self._norms = RowNorms.of(self._vectors, self._space)  # two threads may both measure: with equal results
-        norms = RowNorms(NO_FLOATS, self._magnitudes.inverse, NO_ROWS) if self._space == "cosine" else self._norms
-        return Scanned(self._vectors, norms, self._space)
 
     def _answer(self, found: Found, k: int, query: Vectors, bits: Bits | None) -> Candidates:
         rows, estimates = self._twins.expanded(found.rows, found.distances, bits, k)

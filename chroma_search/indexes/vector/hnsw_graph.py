@@ -13,6 +13,7 @@ the stored vectors. In the `ip` space that gives recall 0.99 where a graph built
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -31,6 +32,8 @@ Rows = NDArray[np.int64]
 
 SEED = 100
 """Seed of the layers that rows are put on; any value does, it only has to stay."""
+SAMPLED_SHARE = 0.1
+"""Share of the rows that is inserted first."""
 COUNT_BYTES = 4  # hnswlib: a list of links starts with its length (2 bytes) and flags (2 bytes)
 LABEL_BYTES = 8
 
@@ -90,7 +93,7 @@ def build_graph(vectors: Vectors, space: Space, parameters: HnswParameters, inse
     points = Points(vectors, space, _longest(vectors) if space == "ip" else 0.0)
     index = hnswlib.Index(space=_measure(space), dim=points.dim)
     index.init_index(len(inserted), m, parameters.ef_construction, random_seed=SEED)
-    order = _shuffled(inserted)
+    order = _sampled_first(inserted)
     _insert(index, points, order, 0)
     return _links_of(index, points, order)
 
@@ -110,7 +113,7 @@ def grown_graph(
 
     points = Points(vectors, space, graph.radius)  # longer new vectors are cut short: they are still near the pole
     index = hnswlib.Index(params=_state(graph, points, parameters, inserted[:n_known], len(inserted)))
-    order = np.concatenate([inserted[:n_known], _shuffled(inserted[n_known:])])
+    order = np.concatenate([inserted[:n_known], _sampled_first(inserted[n_known:])])
     _insert(index, points, order, n_known)
     return _links_of(index, points, order)
 
@@ -124,9 +127,16 @@ def _longest(vectors: Vectors) -> float:
     return max(float(norms_of(vectors[block]).max()) for block in row_blocks(len(vectors), vectors.shape[1]))
 
 
-def _shuffled(rows: Rows) -> Rows:
-    """Return rows in the order of insertion: rows that come sorted by what they are about give a graph in pieces."""
-    return rows[np.random.default_rng(SEED).permutation(len(rows))]
+def _sampled_first(rows: Rows) -> Rows:
+    """Return rows in the order of insertion: a random sample, then the others as they come.
+
+    Rows that come sorted by what they are about give a graph in pieces (recall 0.78). Among a sample that reaches every
+    piece, each row finds its place; and neighbours that are inserted one after the other find each other in the cache:
+    a shuffled order takes 1.2 to 1.5 times as long.
+    """
+    order = np.random.default_rng(SEED).permutation(len(rows))
+    n_sampled = math.ceil(len(rows) * SAMPLED_SHARE)
+    return rows[np.concatenate([order[:n_sampled], np.sort(order[n_sampled:])])]
 
 
 def _insert(index: Any, points: Points, order: Rows, first: int) -> None:

@@ -82,6 +82,10 @@ class RowSketch:
         ]
         return RowSketch(joined[0], joined[1], joined[2], joined[3], self.axes, self.blur)
 
+    def of_others(self, vectors: Vectors, space: Space, codes: RowCodes) -> RowSketch:
+        """Return the sketches of other rows, which have these codes, along these axes."""
+        return RowSketch._along(self.axes, vectors, space, codes, 0)
+
     @staticmethod
     def _along(axes: NDArray[np.float32], vectors: Vectors, space: Space, codes: RowCodes, begin: int) -> RowSketch:
         """Sketch the rows from `begin` on."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.planner.view import SegmentView
 
 
@@ -28,6 +29,7 @@ class Places:
 
     def pairs(self) -> list[tuple[int, int]]:
         """Return (segment, row) pairs."""
+        checkpoint()  # every column begins here
         return list(zip(self.segments.tolist(), self.rows.tolist(), strict=True))
 
     def ids(self) -> list[str]:

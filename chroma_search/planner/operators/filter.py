@@ -43,6 +43,7 @@ from chroma_search.indexes.base import (
     ScalarRequest,
     StringTest,
 )
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.mask import Mask
 from chroma_search.model.numeric_range import NumericRange
 from chroma_search.planner.logical import Range
@@ -83,6 +84,7 @@ def is_cacheable(where: Where) -> bool:
 
 def evaluate(where: Where, segment: SegmentReader, within: Mask | None) -> Mask:
     """Return which rows match; rows outside `within` may be answered either way."""
+    checkpoint()
     match where:
         case And():
             return _all(where.conditions, segment, within)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from chroma_search.errors import InternalError
 from chroma_search.indexes.base import VectorIndex, VectorRequest
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
 from chroma_search.model.mask import Mask
@@ -94,6 +95,7 @@ def nearest(request: DenseRequest, matches: Sequence[Match], trace: list[Step] |
     for number, match in enumerate(matches):
         if not match.n_matching:
             continue
+        checkpoint()
         rows = match.view.segment.rows
         for at, found in enumerate(_search_segment(request, match, trace)):
             near = _near_enough(found, request.k)

@@ -52,6 +52,18 @@ def test_info_tells_of_all_tenants_databases_and_collections(run, call, folder):
     assert "default_database" in text
 
 
+def test_info_does_not_take_an_unfinished_import_for_a_collection(call, folder):
+    left, like = "importing-5f0a6f3c-2f3e-4f64-9a52-6d1c1c5b8e0d", "importing-from-elsewhere"
+    with PersistentClient(folder) as client:
+        for name in (left, like):
+            client.create_collection(name, embedding_function=None)
+    facts = call("info", folder, "--json").json
+    assert [each["name"] for each in facts["collections"]] == ["docs", like]
+    assert facts["unfinished"] == [left]
+    assert facts["databases"][0]["collections"] == 2
+    assert f"unfinished import {left}" in call("info", folder).out
+
+
 def test_info_of_a_damaged_collection_shows_the_others_and_is_exit_code_5(call, folder):
     with PersistentClient(folder) as client:
         client.create_collection("other", embedding_function=None).add(ids="a", embeddings=[1.0])

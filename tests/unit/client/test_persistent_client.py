@@ -11,7 +11,7 @@ import pytest
 
 import chroma_search
 from chroma_search import EphemeralClient, K, Knn, PersistentClient, Search, SparseVector
-from chroma_search.errors import ConflictError, NotFoundError, StorageError, UnsupportedError
+from chroma_search.errors import ConflictError, CorruptionError, NotFoundError, StorageError, UnsupportedError
 
 ROOT = Path(__file__).parents[3]
 
@@ -153,7 +153,10 @@ def test_a_wrong_write_leaves_nothing_behind(tmp_path):
 
 
 def test_a_collection_with_records_that_the_catalog_does_not_know_is_not_swept(tmp_path):
-    """An older catalog, such as one whose write-ahead file was lost, must not cost the collections made since."""
+    """An older catalog, such as one whose write-ahead file was lost, must not cost the collections made since.
+
+    The note of the last change tells that it is older; without the note it looks complete.
+    """
     with PersistentClient(tmp_path) as client:
         client.create_collection("first", embedding_function=None)
     older = (tmp_path / "catalog.sqlite").read_bytes()
@@ -162,6 +165,9 @@ def test_a_collection_with_records_that_the_catalog_does_not_know_is_not_swept(t
         client.create_collection("gone", embedding_function=None).add(["b"], [[1.0]])
         client.delete_collection("gone")
     (tmp_path / "catalog.sqlite").write_bytes(older)
+    with pytest.raises(CorruptionError, match="was acknowledged"):
+        PersistentClient(tmp_path)
+    (tmp_path / "catalog.head").unlink()
     with PersistentClient(tmp_path) as client:
         assert [each.name for each in client.list_collections()] == ["first"]
     assert not chroma_search.verify(tmp_path).is_clean

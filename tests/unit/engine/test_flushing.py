@@ -68,20 +68,23 @@ def test_a_flush_changes_no_answer_and_a_new_process_finds_the_same(client, tmp_
         assert everything(again.get_collection("docs", embedding_function=None)) == after
 
 
-def test_what_happens_during_a_flush_is_not_lost(client, monkeypatch):
-    """The flush is stopped where its segment is built; meanwhile flushed records are changed, deleted and added."""
+@pytest.mark.parametrize("n_before", [0, 1], ids=["the log is emptied", "the graph is built"])
+def test_what_happens_during_a_flush_is_not_lost(client, tmp_path, monkeypatch, n_before):
+    """A stage is stopped where its segment is built; meanwhile flushed records are changed, deleted and added."""
     collection = made(client)
     filled(collection, 300)
     oracle = everything(collection)[0]
     entered, go_on = threading.Event(), threading.Event()
-    real = chroma_search.engine.flushing.merged_state
+    real, calls = chroma_search.engine.flushing.merged_segment, []
 
-    def slow(*arguments):
-        entered.set()
-        assert go_on.wait(30)
-        return real(*arguments)
+    def slow(*arguments, **named):
+        calls.append(arguments)
+        if len(calls) > n_before:
+            entered.set()
+            assert go_on.wait(30)
+        return real(*arguments, **named)
 
-    monkeypatch.setattr(chroma_search.engine.flushing, "merged_state", slow)
+    monkeypatch.setattr(chroma_search.engine.flushing, "merged_segment", slow)
     thread = threading.Thread(target=collection.flush)
     thread.start()
     assert entered.wait(30)
@@ -93,6 +96,10 @@ def test_what_happens_during_a_flush_is_not_lost(client, monkeypatch):
     assert everything(collection)[0] == [*(each for each in oracle if each != "5"), "900"]
     assert collection.get(ids=["6"])["documents"] == ["changed"]
     assert collection.query(np.full((1, DIM), 3.0), n_results=1)["ids"] == [["6"]]
+    seen = everything(collection)
+    client.close()
+    with chroma_search.PersistentClient(tmp_path) as again:
+        assert everything(again.get_collection("docs", embedding_function=None)) == seen
 
 
 def test_a_full_tail_is_flushed_behind_the_writers_back_and_the_log_stays_small(client, tmp_path):

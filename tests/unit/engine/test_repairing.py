@@ -11,6 +11,7 @@ import pytest
 
 import chroma_search
 from chroma_search.errors import LockedError, NotFoundError
+from chroma_search.storage import merge_policy
 from chroma_search.storage.array_file import ArrayFile
 from tests.unit.engine.damaging import contents, flip
 
@@ -229,14 +230,18 @@ def test_columns_of_another_type_in_the_catalog_are_damage(folder):
         assert {each.name for each in client.list_collections()} == {"first", "second"}
 
 
-def test_a_collection_that_an_older_catalog_does_not_know_is_added_to_it(folder):
+@pytest.mark.parametrize("has_note", [True, False])
+def test_a_collection_that_an_older_catalog_does_not_know_is_added_to_it(folder, has_note):
     shutil.copyfile(folder / "catalog.sqlite", folder.parent / "older")
     with chroma_search.PersistentClient(folder) as client:
         client.create_collection("late", embedding_function=None).add("a", np.ones(2, np.float32))
         client.delete_collection("second")
         client.create_collection("second", embedding_function=None).add("new", np.ones(3, np.float32))
     shutil.copyfile(folder.parent / "older", folder / "catalog.sqlite")
-    repaired(folder)
+    if not has_note:
+        (folder / "catalog.head").unlink()
+    notes = repaired(folder).catalog
+    assert any("changes are lost" in each for each in notes) == has_note
     assert list(records(folder, "late")) == ["a"]
     with chroma_search.PersistentClient(folder) as client:  # of the older one the folder was gone
         names = {each.name: each.count() for each in client.list_collections()}
@@ -301,3 +306,60 @@ def test_damage_in_the_write_ahead_file_loses_no_acknowledged_write(folder, tmp_
     report = repaired(tmp_path / "killed")
     assert report.is_lossless
     assert records(tmp_path / "killed") == before
+
+
+def test_last_writes_that_are_gone_are_named_and_the_others_are_kept(folder, tmp_path):
+    place = place_of(folder, "second").relative_to(folder)
+    with chroma_search.PersistentClient(folder) as client:
+        second = client.get_collection("second", embedding_function=None)
+        for at in range(3):
+            second.add(f"new-{at}", np.ones(3, np.float32))
+        shutil.copytree(folder, tmp_path / "killed")
+    wal = tmp_path / "killed" / place / "log.sqlite-wal"
+    os.truncate(wal, wal.stat().st_size - 5000)  # the last two pages
+    report = repaired(tmp_path / "killed")
+    (only,) = report.collections
+    assert (only.name, only.losses) == ("second", ("log.sqlite: 1 writes (numbers 4)",))
+    assert set(records(tmp_path / "killed", "second")) == {"a", "b", "new-0", "new-1"}
+    with chroma_search.PersistentClient(tmp_path / "killed") as client:
+        client.get_collection("second", embedding_function=None).add("later", np.ones(3, np.float32))
+    assert len(records(tmp_path / "killed", "second")) == 5
+
+
+@pytest.fixture
+def two_segments(folder, monkeypatch):
+    """Let `first` have two segments of as many rows, the first with tombstones; return their files."""
+    monkeypatch.setattr(merge_policy, "LARGEST_SEGMENT_ROWS", N + 1)  # or the two would become one
+    with chroma_search.PersistentClient(folder) as client:
+        first = client.get_collection("first", embedding_function=None)
+        first.compact()
+        first.add(
+            [f"more-{at}" for at in range(N + 1)], vectors(N + 1), documents=[f"more {at}" for at in range(N + 1)]
+        )
+        first.delete(["first-5", "first-6"])
+        first.flush()
+    return sorted(place_of(folder, "first").glob("segments/*.segment"))
+
+
+def test_segment_files_that_changed_places_cost_nothing(folder, two_segments, tmp_path):
+    one, other = two_segments
+    before = records(folder)
+    one.rename(tmp_path / "aside")
+    other.rename(one)
+    (tmp_path / "aside").rename(other)
+    assert repaired(folder).is_lossless
+    assert records(folder) == before
+
+
+def test_a_segment_file_over_which_another_was_copied_costs_its_own_records(folder, two_segments):
+    one, other = two_segments
+    before = records(folder)
+    shutil.copyfile(other, one)
+    report = repaired(folder)
+    (loss,) = report.collections[0].losses
+    assert "for it holds another segment" in loss
+    left = records(folder)
+    assert left == {id_: before[id_] for id_ in left}
+    prefixes = {each.split("-")[0] for each in left}
+    assert prefixes == {"more"} or "more" not in prefixes
+    assert f"({len(before) - len(left)})" in loss

@@ -10,7 +10,8 @@ import pytest
 
 import chroma_search
 from chroma_search.engine.verifying import verify
-from chroma_search.errors import NotFoundError
+from chroma_search.errors import CorruptionError, NotFoundError
+from chroma_search.storage import merge_policy
 from chroma_search.storage.segment_folder import SegmentFolder
 from tests.unit.engine.damaging import contents, flip
 
@@ -157,14 +158,47 @@ def test_a_lock_file_that_would_stop_all_flushes_is_seen(folder):
     assert the_finding(folder).path == str(path.relative_to(folder))
 
 
-def test_a_collection_that_an_older_catalog_does_not_know_is_seen(folder):
+def test_segment_files_that_changed_places_are_seen(folder, monkeypatch):
+    """They have the same number of rows and the same dimension; only their names are wrong."""
+    monkeypatch.setattr(merge_policy, "LARGEST_SEGMENT_ROWS", 60)  # or the two would become one
+    with chroma_search.PersistentClient(folder) as client:
+        first = client.get_collection("first", embedding_function=None)
+        first.compact()
+        first.add([f"more-{at}" for at in range(first.count())], np.ones((first.count(), 8), np.float32))
+        first.flush()
+    one, other = sorted(place_of(folder, "first").glob("segments/*.segment"))
+    one.rename(folder / "aside")
+    other.rename(one)
+    assert len(verify(folder).findings) == 2  # one is missing, one holds another
+    (folder / "aside").rename(other)
+    findings = {each.path: each.what for each in verify(folder).findings}
+    assert findings == {
+        str(path.relative_to(folder)): f"expected the segment {path.name}, not {written.name}"
+        for path, written in ((one, other), (other, one))
+    }
+    with (
+        chroma_search.PersistentClient(folder) as client,
+        pytest.raises(CorruptionError, match="holds the segment"),
+    ):
+        client.get_collection("first", embedding_function=None).count()
+
+
+@pytest.mark.parametrize("has_note", [True, False])
+def test_a_catalog_that_is_older_than_it_should_be_is_seen(folder, has_note):
+    """By the note of its last change; without that by the collection that it does not know."""
     shutil.copyfile(folder / "catalog.sqlite", folder.parent / "older")
     with chroma_search.PersistentClient(folder) as client:
         late = client.create_collection("late", embedding_function=None)
         client.create_collection("never-written-to", embedding_function=None)
         late.add("a", np.ones(2, np.float32))
     shutil.copyfile(folder.parent / "older", folder / "catalog.sqlite")
-    assert the_finding(folder).path == f"collections/{late.id}"
+    if has_note:
+        assert the_finding(folder).path == "catalog.sqlite"
+        with pytest.raises(CorruptionError, match=r"ends with change \d+, but change \d+ was acknowledged"):
+            chroma_search.PersistentClient(folder)
+    else:
+        (folder / "catalog.head").unlink()
+        assert the_finding(folder).path == f"collections/{late.id}"
 
 
 def test_what_a_process_left_that_was_killed_while_creating_is_clean(folder):

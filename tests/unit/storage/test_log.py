@@ -1,6 +1,8 @@
 """The log: entries keep their types, errors leave nothing behind, damage shows, two openers see each other."""
 
 import contextlib
+import os
+import shutil
 import sqlite3
 import threading
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from chroma_search.errors import CorruptionError, InvalidArgumentError, LockedError, NotFoundError, StorageError
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.storage import log_entry
+from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.sqlite_file import SqliteFile
@@ -89,6 +92,77 @@ def test_two_openers_read_each_others_entries_in_order(tmp_path):
     assert not one.news()
     one.close()
     other.close()
+
+
+def killed(tmp_path, keep):
+    """Return a log whose writer was killed after `a`, `b` and `c`, of which the write-ahead file has lost the end."""
+    (tmp_path / "live").mkdir()
+    log = SqliteLog(tmp_path / "live/log.sqlite")
+    for each in "abc":
+        append(log, entry(each))
+    shutil.copytree(tmp_path / "live", tmp_path / "killed")
+    log.close()
+    path = tmp_path / "killed/log.sqlite"
+    wal = path.with_name("log.sqlite-wal")
+    os.truncate(wal, int(wal.stat().st_size * keep))
+    path.with_name("log.sqlite-shm").unlink()
+    return path
+
+
+def test_acknowledged_entries_that_are_gone_from_the_end_are_an_error_with_both_numbers(tmp_path):
+    log = SqliteLog(killed(tmp_path, 0.9))
+    for _ in range(2):  # it does not go away
+        with pytest.raises(CorruptionError, match=r"log\.sqlite ends with write 2, but write 3 was acknowledged"):
+            log.news()
+    log.close()
+
+
+def test_a_copy_of_a_log_that_lost_its_end_is_not_taken_for_sound(tmp_path):
+    log = SqliteLog(killed(tmp_path, 0.9), "read")
+    log.copy_to(tmp_path / "copy.sqlite")
+    log.close()
+    copy = SqliteLog(tmp_path / "copy.sqlite")
+    with pytest.raises(CorruptionError, match="ends with write 2"):
+        copy.news()
+    copy.close()
+
+
+@pytest.mark.parametrize("note", [None, LastCommit(1, 77), LastCommit(2, 0)])
+def test_a_note_that_is_missing_or_behind_says_nothing(tmp_path, note):
+    path = killed(tmp_path, 1)
+    CommitNote(path).path.unlink()
+    if note is not None:
+        CommitNote(path).write(note)
+    log = SqliteLog(path)
+    assert [each.ids for each in log.news().entries] == [["a"], ["b"], ["c"]]
+    append(log, entry("d"))
+    noted = CommitNote(path).read()
+    assert noted is not None
+    assert noted.number == 4
+    log.close()
+
+
+def test_what_others_append_after_an_opening_is_not_missing(tmp_path):
+    path = killed(tmp_path, 1)
+    log = SqliteLog(path)
+    other = SqliteLog(path)
+    append(other, entry("d"))
+    assert [each.ids for each in log.news().entries] == [["a"], ["b"], ["c"], ["d"]]
+    log.close()
+    other.close()
+
+
+def test_what_was_not_committed_is_not_noted(tmp_path):
+    path = killed(tmp_path, 1)
+    log = SqliteLog(path)
+    before = CommitNote(path).read()
+    with contextlib.suppress(ZeroDivisionError), log.writing():
+        log.news()
+        log.append(entry("d"))
+        raise ZeroDivisionError
+    assert before is not None
+    assert CommitNote(path).read() == before
+    log.close()
 
 
 def test_what_was_not_committed_is_not_there(tmp_path):

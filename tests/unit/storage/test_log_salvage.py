@@ -178,4 +178,4 @@ def test_the_file_is_not_changed(path):
     before = path.read_bytes()
     salvage_log(path)
     assert path.read_bytes() == before
-    assert [each.name for each in path.parent.iterdir()] == ["log.sqlite"]
+    assert sorted(each.name for each in path.parent.iterdir()) == ["log.head", "log.sqlite"]

@@ -121,12 +121,29 @@ def test_a_stored_index_answers_as_the_one_that_was_built(tmp_path, rng, kind):
         assert left.distances.tolist() == right.distances.tolist()
 
 
-def test_stored_rows_can_be_taken_and_joined(tmp_path):
+@pytest.mark.parametrize(
+    "taken",
+    [([0, 1, 2, 3],), ([1, 2],), ([0, 2, 3],), ([0, 3], [1]), ([0, 1, 2, 3], [], [2, 3]), ([0, 1, 2, 3], [0, 1, 2, 3])],
+)
+def test_some_rows_of_several_files_are_merged_and_written_again(tmp_path, taken):
     stored = opened(tmp_path / "a").rows
-    check_same(stored.take(np.array([3, 0])), ROWS.take(np.array([3, 0])))
-    check_same(Rows.concat([stored, ROWS, stored]), Rows.concat([ROWS, ROWS, ROWS]))
-    opened(tmp_path / "b", stored.take(np.array([1, 2])))
-    check_same(opened(tmp_path / "c", stored).rows, ROWS)
+    rows = [np.array(each, np.int64) for each in taken]
+    merged = Rows.merged([(stored, each) for each in rows])
+    picked = np.concatenate(rows)
+    wanted = Rows(
+        [ROWS.ids[row] for row in picked],
+        ROWS.offset_ids[picked],
+        ROWS.vectors[picked],
+        [ROWS.documents[row] for row in picked],
+        [ROWS.metadatas[row] for row in picked],
+        [ROWS.uris[row] for row in picked],
+    )
+    check_same(merged, wanted)
+    check_same(opened(tmp_path / "b", merged).rows, wanted)
+    check_same(
+        Rows.merged([(stored, rows[0]), (ROWS, np.arange(len(ROWS)))]),
+        Rows.concat([Rows.merged([(ROWS, rows[0])]), ROWS]),
+    )
 
 
 def test_a_segment_of_stored_rows_answers_as_one_of_plain_rows(tmp_path):
@@ -136,7 +153,7 @@ def test_a_segment_of_stored_rows_answers_as_one_of_plain_rows(tmp_path):
         assert segment.n_rows == 4
         assert segment.rows_of_ids(["a", "unknown"]).tolist() == [0, 3]
         assert segment.rows_of_offsets(np.array([9, 5, 1])).tolist() == [3, -1, 1]
-        assert segment.metadata_keys() == {"a", "b", "c", "s", "l"}
+        assert set(segment.metadata_types()) == {"a", "b", "c", "s", "l"}
         assert list(segment.texts("#document")) == ROWS.documents
         assert segment.strings("#document").n_rows == 4
 

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chroma_search.indexes.vector.coded import CODED_SCAN
 from chroma_search.indexes.vector.coded_scan import rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes, code_rows
-from chroma_search.indexes.vector.hnsw import CODED_SCAN, GRAPH, MASKED_GRAPH, HnswIndex
+from chroma_search.indexes.vector.hnsw import GRAPH, MASKED_GRAPH, HnswIndex
 from chroma_search.indexes.vector.norms import unit_vectors
 from chroma_search.indexes.vector.sketch import LEAST_DIM as LEAST_SKETCHED
 from chroma_search.indexes.vector.sketch import RowSketch

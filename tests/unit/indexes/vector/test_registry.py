@@ -16,9 +16,9 @@ def test_an_unknown_kind_is_refused_with_the_known_ones():
         vector_index("ivf")
 
 
-@pytest.mark.parametrize("kind", ["hnsw", "spann"])
+@pytest.mark.parametrize("kind", ["coded", "hnsw", "spann"])
 def test_arrays_of_other_vectors_are_refused(kind):
-    vectors = np.random.default_rng(0).normal(size=(100, 4)).astype(np.float32)
+    vectors = np.random.default_rng(0).normal(size=(100, 64)).astype(np.float32)
     arrays = vector_index(kind).build(vectors, "l2", {}).to_arrays()
     for n in (0, 99):
         with pytest.raises(CorruptionError, match=f"{n} vectors"):

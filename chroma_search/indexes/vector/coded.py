@@ -1,0 +1,159 @@
+"""Coded index: no graph, but codes and sketches of the rows, by which the exact scan rules out most of them.
+
+It is what the rows of a flush have until a graph is built over them (storage/merge_policy.py), for it costs a hundredth
+of one, and a part of the HNSW index (`hnsw.py`). How a scan can trust codes is told in `coded_scan.py`, `codes.py` and
+`sketch.py`. Short vectors, and those that float32 cannot measure (see `norms`), have no codes: then it offers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chroma_search.errors import CorruptionError
+from chroma_search.indexes.base import Offer, Probe, VectorRequest
+from chroma_search.indexes.vector.allowed import allowed_rows
+from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_ROWS, rows_in_reach
+from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes
+from chroma_search.indexes.vector.exact_scan import Scanned, scan_one
+from chroma_search.indexes.vector.norms import Magnitudes, RowNorms, unit_vectors
+from chroma_search.indexes.vector.sketch import RowSketch
+from chroma_search.kernels.choice import has_numba
+from chroma_search.kernels.sketch_scan import HALF
+from chroma_search.model.candidates import Candidates
+from chroma_search.model.distance import Space, Vectors
+from chroma_search.model.mask import Mask
+
+CODED_SCAN = "coded_scan"
+
+# Costs in microseconds on one core of a 2023 server (2026-11, Fashion-MNIST, 60,000 rows; repeat: benchmarks/ann).
+CALL_US = 60.0
+BIT_US = 0.0005
+ROW_US, FLOAT_US = 0.05, 0.0008
+"""A row that is measured, which waits for memory, and an element of it."""
+SCAN_ROW_US, SCAN_CODE_US = 0.02, 0.00016
+"""A row and an element of a coded scan, which reads rows in order of memory (half of it when they are in the cache)."""
+SKETCH_US = 0.012
+LEFT_ROW_US = 0.03
+"""A sketch; and a row that it does not rule out, besides the elements of its code."""
+LEFT_SHARE, LEFT_SHARE_FAR = 0.02, 0.15
+"""Rows not ruled out, of those looked at (Fashion-MNIST: 0.007 where a filter is random, 0.15 for the farther half)."""
+REACHED = 30
+"""Rows beyond k that a coded scan leaves to be measured (Fashion-MNIST: 10 to 20)."""
+
+NO_FLOATS = np.empty(0, np.float32)
+
+
+class CodedIndex:
+    """Exact search that reads codes before vectors. Immutable."""
+
+    kind: ClassVar[str] = "coded"
+
+    def __init__(
+        self, vectors: Vectors, space: Space, magnitudes: Magnitudes, codes: RowCodes, sketch: RowSketch
+    ) -> None:
+        self._vectors = vectors
+        self._space: Space = space
+        self._magnitudes = magnitudes
+        self._codes = codes
+        self._sketch = sketch
+        self._norms: RowNorms | None = None  # measured when a scan first needs them (`ip`)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows covered."""
+        return len(self._vectors)
+
+    @classmethod
+    def build(cls, vectors: Vectors, space: Space, params: Mapping[str, Any]) -> CodedIndex:
+        """Code every row; there are no parameters. See `VectorIndex.build`."""
+        del params
+        magnitudes = Magnitudes.of(vectors, space)
+        is_coded = magnitudes.is_trusted and len(vectors) > 0 and vectors.shape[1] >= LEAST_DIM
+        codes = RowCodes.of(vectors, space) if is_coded else RowCodes.none()
+        return cls(vectors, space, magnitudes, codes, RowSketch.of(vectors, space, codes))
+
+    def extended(self, vectors: Vectors) -> CodedIndex:
+        """Return the index over more rows, coded around the same centre; this one does not change."""
+        magnitudes = self._magnitudes.followed_by(vectors[self.n_rows :], self._space)
+        if not magnitudes.is_trusted or not len(self._codes.values):
+            return CodedIndex.build(vectors, self._space, {})
+        codes = self._codes.extended(vectors, self._space)
+        has_sketch = len(self._sketch.first) > 0
+        sketch = self._sketch.extended(vectors, self._space, codes) if has_sketch else RowSketch.none()
+        return CodedIndex(vectors, self._space, magnitudes, codes, sketch)
+
+    def of_others(self, vectors: Vectors) -> CodedIndex:
+        """Return the index over other rows, coded around the same centre and along the same axes.
+
+        That saves the part of the work that does not grow with the rows. Codes are right around any centre and along
+        any axes; those of similar rows rule out nearly as much.
+        """
+        magnitudes = Magnitudes.of(vectors, self._space)
+        if not magnitudes.is_trusted or not len(self._codes.centre):
+            return CodedIndex.build(vectors, self._space, {})
+        codes = self._codes.of_others(vectors, self._space)
+        sketch = self._sketch.of_others(vectors, self._space, codes) if len(self._sketch.axes) else RowSketch.none()
+        return CodedIndex(vectors, self._space, magnitudes, codes, sketch)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
+        return {**self._magnitudes.to_arrays(), **self._codes.to_arrays(), **self._sketch.to_arrays()}
+
+    @classmethod
+    def from_arrays(
+        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+    ) -> CodedIndex:
+        """Open a stored index over the same vectors.
+
+        Raises:
+            CorruptionError: the arrays are of an index over another number of rows.
+        """
+        del params
+        codes, sketch = RowCodes.from_arrays(arrays), RowSketch.from_arrays(arrays)
+        if len(codes.values) not in (0, len(vectors)) or len(sketch.first) not in (0, len(vectors)):
+            raise CorruptionError(f"{len(codes.values)} codes are stored, but there are {len(vectors)} vectors")
+        return cls(vectors, space, Magnitudes.from_arrays(arrays), codes, sketch)
+
+    def offers(self, request: VectorRequest) -> Sequence[Offer]:
+        """Offer the scan of the matching rows; nothing without codes, or where the plain scan is as good."""
+        if not len(self._codes.values) or not has_numba() or request.k > MOST_WANTED:
+            return ()
+        dim, n = self._vectors.shape[1], request.n_matching
+        measured_us = (request.k + REACHED) * (ROW_US + dim * FLOAT_US)
+        cost_us = CALL_US + self.n_rows * BIT_US + measured_us
+        if not len(self._sketch.first):
+            cost_us += n * (SCAN_ROW_US + dim * SCAN_CODE_US)
+            return (Offer(CODED_SCAN, cost_us, True, f"codes of {n} matching rows, {dim} bytes each"),)
+        left = n * (LEFT_SHARE_FAR if request.is_far else LEFT_SHARE)
+        cost_us += n * SKETCH_US + left * (LEFT_ROW_US + dim * SCAN_CODE_US)
+        return (Offer(CODED_SCAN, cost_us, True, f"sketches of {n} matching rows, {HALF} bytes each"),)
+
+    def probe(self, query: Vectors, mask: Mask) -> Probe:
+        """Tell nothing of interest: there is no path that a filter could lead astray."""
+        del query
+        return Probe(mask.count() / max(1, self.n_rows), is_far=False)
+
+    def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
+        """Return every row that could be among the k nearest of the mask; see `VectorIndex.search`."""
+        del strategy, beam
+        rows = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_rows(mask, self.n_rows)
+        n_rows = self.n_rows if rows is None else len(rows)
+        if n_rows == 0:
+            return [Candidates.empty() for _ in queries]
+        points = unit_vectors(queries) if self._space == "cosine" else queries
+        found: list[Candidates] = []
+        for query, point in zip(queries, points, strict=True):
+            reached = rows_in_reach(self._codes, self._sketch, point, self._space, k, rows)
+            found.append(replace(scan_one(self._scanned(), query, k, reached), visited=n_rows))
+        return found
+
+    def _scanned(self) -> Scanned:
+        if self._space == "ip" and self._norms is None:
+            self._norms = RowNorms.of(self._vectors, self._space)  # two threads may both measure: with equal results
+        norms = RowNorms(NO_FLOATS, self._magnitudes.inverse, NO_ROWS) if self._space == "cosine" else self._norms
+        return Scanned(self._vectors, norms, self._space)

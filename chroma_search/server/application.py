@@ -1,0 +1,167 @@
+"""The application: what an ASGI server runs. It opens the data when it starts, and finds the route of each request.
+
+Beside the API: `/openapi.json`, `/docs`, `/metrics`, and a word to those who still call API v1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chroma_search.engine.database import Database
+from chroma_search.errors import ChromaSearchError, ForbiddenError
+from chroma_search.server.access.authentication import Authentication
+from chroma_search.server.access.roles import ANY, Role
+from chroma_search.server.gateway import Gateway
+from chroma_search.server.logs import set_up_logs
+from chroma_search.server.metrics import MEDIA_TYPE, Metrics
+from chroma_search.server.openapi import docs_page, openapi_document
+from chroma_search.server.refusals import refusal_of
+from chroma_search.server.route_table import RouteTable
+from chroma_search.server.routes import ROUTES
+from chroma_search.server.settings import ServerSettings
+from chroma_search.server.tracing import Tracing
+
+PREFIX = "/api/v2"
+V1 = "/api/v1"
+V1_METHODS = ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+V1_ANSWER = orjson.dumps({"error": "Unimplemented", "message": "The v1 API is deprecated. Please use /v2 apis"})
+
+
+class Application:
+    """The ASGI application of a server.
+
+    Args:
+        settings: of the server.
+        database: the data; None opens the folder of the settings when the server starts, and closes it at its end.
+
+    Raises:
+        InvalidConfigError: the users file cannot be read.
+    """
+
+    def __init__(self, settings: ServerSettings, database: Database | None = None) -> None:
+        self._settings = settings
+        self._given = database
+        self._routes = RouteTable(ROUTES, PREFIX)
+        self._authentication = Authentication(settings.users_file)
+        self._metrics = Metrics()
+        self._tracing = Tracing(settings.open_telemetry)
+        self._database: Database | None = None
+        self._gateway: Gateway | None = None
+        self._document: bytes | None = None
+        set_up_logs(settings.log_format)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or begin and end with the server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            response = await self._answer(Request(scope, receive))
+            await response(scope, receive, send)
+        else:  # a websocket: there are none
+            await send({"type": "websocket.close", "code": 1000})
+
+    def open(self) -> None:
+        """Open the data.
+
+        Raises:
+            StorageError: they cannot be read.
+        """
+        settings = self._settings
+        self._database = self._given or Database(settings.persist_path, memory_limit=settings.memory_limit_bytes)
+        self._gateway = Gateway(self._database, settings, self._authentication, self._metrics, self._tracing)
+
+    def close(self) -> None:
+        """Let the calls at work end, and close the data."""
+        if self._gateway is not None:
+            self._gateway.close()
+        if self._database is not None and self._given is None:
+            self._database.close()
+        self._tracing.close()
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self.open)
+        except ChromaSearchError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.get_running_loop().run_in_executor(None, self.close)
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _answer(self, request: Request) -> Response:
+        path = _raw_path(request.scope)
+        try:
+            found = self._routes.find(request.method, path)
+        except UnicodeDecodeError:  # a part of the path is no UTF-8: nothing has such a name
+            found = None
+        if found is not None:
+            if found.route is None:
+                return Response(status_code=405)
+            assert self._gateway is not None  # the server has started
+            return await self._gateway.answer(request, found.route, found.path)
+        if path == V1 or path.startswith(V1 + "/"):
+            if request.method in V1_METHODS:
+                return Response(V1_ANSWER, 410, media_type="application/json")
+            return Response(status_code=405)
+        return await self._beside(request, path)
+
+    async def _beside(self, request: Request, path: str) -> Response:
+        if path not in ("/openapi.json", "/docs", "/metrics"):
+            return Response(status_code=404)
+        if request.method != "GET":
+            return Response(status_code=405)
+        if path == "/openapi.json":
+            return Response(self._openapi(), media_type="application/json")
+        if path == "/docs":
+            return HTMLResponse(docs_page(orjson.loads(self._openapi())))
+        return await self._show_metrics(request)
+
+    async def _show_metrics(self, request: Request) -> Response:
+        assert self._gateway is not None
+        try:
+            identity = await self._gateway.identify(request)
+            if not identity.may(Role.ADMIN, ANY, ANY):
+                raise ForbiddenError("Permission denied.")
+        except ChromaSearchError as error:
+            refusal = refusal_of(error)
+            return Response(refusal.body, refusal.status, refusal.headers, refusal.media_type)
+        return Response(self._metrics.text(), media_type=MEDIA_TYPE)
+
+    def _openapi(self) -> bytes:
+        if self._document is None:
+            self._document = orjson.dumps(openapi_document(ROUTES, PREFIX))
+        return self._document
+
+
+def make_application(settings: ServerSettings, database: Database | None = None) -> ASGIApp:
+    """Return the application, with CORS where the settings allow origins."""
+    application = Application(settings, database)
+    if not settings.cors_allow_origins:
+        return application
+    return CORSMiddleware(
+        application,
+        allow_origins=list(settings.cors_allow_origins),
+        allow_methods=["*"],
+        allow_headers=["*"],
+    )
+
+
+def _raw_path(scope: Any) -> str:
+    """Return the path as it was sent, for a part of it may hold an encoded slash."""
+    raw: bytes | None = scope.get("raw_path")
+    if raw is None:
+        return str(scope["path"])
+    return raw.partition(b"?")[0].decode("latin-1")
+
+
+__all__ = ["Application", "Headers", "make_application"]

@@ -1,0 +1,255 @@
+"""The gateway: every request of the API goes through here, in this order.
+
+    who calls (401) -> may they (403) -> how often (429) -> is there room (503) -> read (408, 413, 415)
+    -> parse (400, 422) -> run in a thread, until the deadline (504) or until the client is gone -> write, log, count
+
+Nothing is looked up before it is known who calls and that they may. A call ends at the next boundary of an operator
+(`model/cancellation.py`) when its time is up or its client has gone; a write that has begun to append is not ended.
+Reads and writes have threads of their own, so writers that wait for a lock never keep a reader waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import secrets
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from chroma_search.engine.database import Database
+from chroma_search.errors import ChromaSearchError, DeadlineError, ForbiddenError, OverloadedError
+from chroma_search.model.cancellation import cancellable
+from chroma_search.server.access.authentication import Authentication
+from chroma_search.server.access.roles import Identity
+from chroma_search.server.answers import to_json
+from chroma_search.server.call import Call, Route
+from chroma_search.server.logs import FACTS
+from chroma_search.server.metrics import Metrics
+from chroma_search.server.rate import Rates
+from chroma_search.server.reading import parse_body, parse_query, read_body
+from chroma_search.server.refusals import Refusal, refusal_of
+from chroma_search.server.settings import ServerSettings
+from chroma_search.server.slow_calls import RAN, why_slow
+from chroma_search.server.tracing import Tracing
+
+TRACE_ID = "chroma-trace-id"
+WATCH_AFTER_S = 0.05
+"""A call that takes longer is worth a look whether its client is still there; most calls take less."""
+GRACE_S = 1.0
+"""How long after its deadline a call may take to reach a checkpoint, before it is answered without it."""
+
+_logger = logging.getLogger("chroma_search.server")
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of one request so far."""
+
+    request_id: str
+    started: float
+    route: Route
+    identity: Identity | None = None
+    call: Call | None = None
+    n_bytes: int = 0
+
+
+class Gateway:
+    """Answers the requests of the API.
+
+    Args:
+        database: all data.
+        settings: of the server.
+        authentication: who may call.
+        metrics: where requests are counted.
+        tracing: where spans go.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: ServerSettings,
+        authentication: Authentication,
+        metrics: Metrics,
+        tracing: Tracing,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._authentication = authentication
+        self._metrics = metrics
+        self._tracing = tracing
+        per_second = settings.requests_per_second
+        self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
+        self._readers = ThreadPoolExecutor(settings.reader_threads, "reader")
+        self._writers = ThreadPoolExecutor(settings.writer_threads, "writer")
+        self._n_at_work = 0
+
+    def close(self) -> None:
+        """Wait for the calls that are at work."""
+        self._readers.shutdown()
+        self._writers.shutdown()
+
+    async def answer(self, request: Request, route: Route, path: Mapping[str, str]) -> Response:
+        """Return the answer to a request; never raises for what a request can do."""
+        progress = _Progress(_request_id(), time.monotonic(), route)
+        try:
+            body = await self._run(request, route, path, progress)
+            response = Response(body, route.status, media_type="application/json")
+        except ClientDisconnect:
+            response = Response(status_code=499)  # nobody reads it; the log does
+        except Exception as error:
+            response = _refused(refusal_of(error))
+        response.headers[TRACE_ID] = progress.request_id
+        self._note(progress, request.method, response.status_code, len(response.body))
+        return response
+
+    async def identify(self, request: Request) -> Identity:
+        """Return who calls.
+
+        Raises:
+            UnauthenticatedError, RateLimitError: see `Authentication.identify`.
+        """
+        address = request.client.host if request.client else ""
+        authentication = self._authentication
+        if authentication.is_slow(request.headers):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._writers, authentication.identify, request.headers, address)
+        return authentication.identify(request.headers, address)
+
+    async def _run(self, request: Request, route: Route, path: Mapping[str, str], progress: _Progress) -> bytes:
+        identity = Identity("", ()) if route.role is None else await self.identify(request)
+        progress.identity = identity
+        if not route.allows(identity, path):
+            raise ForbiddenError("Permission denied.")
+        if self._rates is not None:
+            self._rates.take(identity.user or (request.client.host if request.client else ""))
+        if self._n_at_work >= self._settings.max_concurrent_requests:
+            raise OverloadedError("the server is busy: try again", retry_after_s=1.0)
+        self._n_at_work += 1
+        self._metrics.at_work.inc()
+        try:
+            query = None if route.query is None else parse_query(request.query_params, route.query)
+            sent = b"" if route.body is None else await self._read(request)
+            progress.n_bytes = len(sent)
+            return await self._in_thread(request, progress, sent, path, query)
+        finally:
+            self._n_at_work -= 1
+            self._metrics.at_work.dec()
+
+    async def _read(self, request: Request) -> bytes:
+        return await read_body(request, self._settings.max_payload_size_bytes, self._settings.body_timeout_s)
+
+    async def _in_thread(
+        self, request: Request, progress: _Progress, sent: bytes, path: Mapping[str, str], query: Any
+    ) -> bytes:
+        """Parse the body and run the handler in a thread; end it when time is up or the client has gone."""
+        route, identity = progress.route, progress.identity
+        assert identity is not None
+        deadline = _Deadline(self._settings.request_timeout_s)
+
+        def work() -> bytes:
+            deadline.check()  # it may have waited for this thread
+            body = None if route.body is None else parse_body(sent, route.body)
+            call = progress.call = Call(self._database, self._settings, identity, path, query, body)
+            with cancellable(deadline.check), self._tracing.span(route.name, progress.request_id):
+                answer = route.handler(call)
+                self._tracing.operators(call.notes.get(RAN, ()))
+            return to_json(answer)
+
+        loop = asyncio.get_running_loop()
+        pool = self._writers if route.writes else self._readers
+        future = loop.run_in_executor(pool, contextvars.copy_context().run, work)
+        watch = loop.call_later(WATCH_AFTER_S, lambda: deadline.watch(request))
+        try:
+            done, _ = await asyncio.wait({future}, timeout=self._settings.request_timeout_s + GRACE_S)
+        finally:
+            watch.cancel()
+            deadline.stop_watching()
+        if not done:
+            future.add_done_callback(_forget)
+            raise deadline.error(has_begun_writing=route.writes)
+        return future.result()
+
+    def _note(self, progress: _Progress, method: str, status: int, n_bytes: int) -> None:
+        seconds = time.monotonic() - progress.started
+        call, route = progress.call, progress.route
+        notes = {} if call is None else call.notes
+        self._metrics.note(route.name, method, status, seconds, notes.get("n_results"))
+        slow_ms = self._settings.slow_request_ms
+        is_slow = slow_ms is not None and seconds * 1000 >= slow_ms
+        if self._settings.log_format == "off" and not is_slow:
+            return
+        facts: dict[str, Any] = {
+            "request_id": progress.request_id,
+            "method": method,
+            "route": route.name,
+            "status": status,
+            "ms": round(seconds * 1000, 2),
+            "user": None if progress.identity is None else progress.identity.user or None,
+            "bytes_in": progress.n_bytes,
+            "bytes_out": n_bytes,
+            "results": notes.get("n_results"),
+        }
+        if is_slow:
+            facts["plan"] = why_slow(notes)
+        level = logging.ERROR if status >= 500 else logging.WARNING if is_slow else logging.INFO
+        _logger.log(level, "slow request" if is_slow else "request", extra={FACTS: facts})
+
+
+class _Deadline:
+    """Says when a call has to end: its time is up, or its client has gone. Asked from the thread of the call."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._until = time.monotonic() + timeout_s
+        self._is_gone = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    def check(self) -> None:
+        """Raise when the call has to end."""
+        if self._is_gone:
+            raise ClientDisconnect
+        if time.monotonic() > self._until:
+            raise self.error()
+
+    def error(self, *, has_begun_writing: bool = False) -> DeadlineError:
+        """Return the error of a call whose time is up."""
+        rest = ": it may still be written" if has_begun_writing else ""
+        return DeadlineError(f"the call took longer than {self._timeout_s:g} s{rest}")
+
+    def watch(self, request: Request) -> None:
+        """Begin to look whether the client goes away."""
+        self._watcher = asyncio.get_running_loop().create_task(self._wait_until_gone(request))
+
+    def stop_watching(self) -> None:
+        """Look no longer."""
+        if self._watcher is not None:
+            self._watcher.cancel()
+
+    async def _wait_until_gone(self, request: Request) -> None:
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                self._is_gone = True
+                return
+
+
+def _refused(refusal: Refusal) -> Response:
+    return Response(refusal.body, refusal.status, refusal.headers, refusal.media_type)
+
+
+def _forget(future: asyncio.Future[bytes]) -> None:
+    """Take the outcome of a call that nobody waits for any more."""
+    error = None if future.cancelled() else future.exception()
+    if error is not None and not isinstance(error, (ChromaSearchError, ClientDisconnect)):
+        _logger.error("a call failed after its deadline", exc_info=error)
+
+
+def _request_id() -> str:
+    return secrets.token_hex(16)

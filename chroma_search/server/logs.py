@@ -1,0 +1,60 @@
+"""A line per request on stderr: as text for a terminal, or as JSON for a collector of logs.
+
+A line names the route, not the path, and never holds what a user stored, asked or authenticated with.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+import orjson
+
+LOGGER = "chroma_search.server"
+FACTS = "facts"
+
+
+def set_up_logs(log_format: Literal["json", "text", "off"]) -> None:
+    """Send what the server logs to stderr; replaces what was set up before."""
+    logger = logging.getLogger(LOGGER)
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    logger.propagate = False
+    if log_format == "off":
+        logger.addHandler(logging.NullHandler())
+        return
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines() if log_format == "json" else _TextLines())
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+class _JsonLines(logging.Formatter):
+    """One JSON object per line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, FACTS, {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode("utf-8")
+
+
+class _TextLines(logging.Formatter):
+    """Words a person reads."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts: dict[str, Any] = getattr(record, FACTS, {})
+        text = super().format(record)
+        shown = " ".join(f"{name}={value}" for name, value in facts.items() if name != "plan" and value is not None)
+        plan = f"\n{facts['plan']}" if facts.get("plan") else ""
+        return f"{text} {shown}{plan}" if shown else text + plan

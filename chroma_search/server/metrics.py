@@ -1,0 +1,67 @@
+"""What Prometheus reads at `/metrics`: requests by route and status, their time, and what is at work.
+
+Labels hold the name of the route, never a tenant, collection or user: their number is bounded and nothing leaks. With
+several workers the library adds them up through files (`PROMETHEUS_MULTIPROC_DIR`, set by `run.py`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+MEDIA_TYPE = CONTENT_TYPE_LATEST
+BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The figures of one server process."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "chroma_http_requests", "Requests answered", ["route", "method", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "chroma_http_request_seconds",
+            "Time from the first byte of a request to the last of its answer",
+            ["route"],
+            buckets=BUCKETS_S,
+            registry=self._registry,
+        )
+        self.at_work = Gauge(
+            "chroma_http_requests_at_work",
+            "Requests at work or waiting for a thread",
+            registry=self._registry,
+            multiprocess_mode="livesum",
+        )
+        self._results = Counter("chroma_results", "Records returned", ["route"], registry=self._registry)
+        if MULTIPROCESS_VARIABLE not in os.environ:
+            ProcessCollector(registry=self._registry)
+            PlatformCollector(registry=self._registry)
+
+    def note(self, route: str, method: str, status: int, seconds: float, n_results: int | None) -> None:
+        """Count one request."""
+        self._requests.labels(route, method, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+        if n_results:
+            self._results.labels(route).inc(n_results)
+
+    def text(self) -> bytes:
+        """Return all figures as Prometheus reads them."""
+        if MULTIPROCESS_VARIABLE in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)
+            return generate_latest(registry)
+        return generate_latest(self._registry)

@@ -1,0 +1,66 @@
+"""How often: one token bucket per key (a user, an address), of which only the busy ones are kept. Thread-safe."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from chroma_search.errors import RateLimitError
+
+MAX_KEYS = 10_000
+"""Buckets kept at most; beyond it the full ones go, which changes nothing for their keys."""
+
+
+class Rates:
+    """Token buckets.
+
+    Args:
+        per_second: tokens a bucket gains per second.
+        burst: tokens it holds at most, and in the beginning.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, per_second: float, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._burst = float(burst)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def check(self, key: str) -> None:
+        """Return if there is a token, and leave it.
+
+        Raises:
+            RateLimitError: there is none; `retry_after_s` says when there will be.
+        """
+        with self._lock:
+            self._refuse_below_one(self._level(key, self._clock()))
+
+    def take(self, key: str) -> None:
+        """Take a token.
+
+        Raises:
+            RateLimitError: there is none.
+        """
+        with self._lock:
+            now = self._clock()
+            level = self._level(key, now)
+            self._refuse_below_one(level)
+            if len(self._buckets) >= MAX_KEYS and key not in self._buckets:
+                self._drop_full(now)
+            self._buckets[key] = (now, level - 1.0)
+
+    def _level(self, key: str, now: float) -> float:
+        then, level = self._buckets.get(key, (now, self._burst))
+        return min(self._burst, level + (now - then) * self._per_second)
+
+    def _refuse_below_one(self, level: float) -> None:
+        if level < 1.0:
+            wait_s = (1.0 - level) / self._per_second
+            raise RateLimitError(f"too many requests: try again in {wait_s:.1f} s", retry_after_s=wait_s)
+
+    def _drop_full(self, now: float) -> None:
+        self._buckets = {key: held for key, held in self._buckets.items() if self._level(key, now) < self._burst}
+        if len(self._buckets) >= MAX_KEYS:  # all are busy: many addresses at once
+            self._buckets.clear()

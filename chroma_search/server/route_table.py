@@ -1,0 +1,78 @@
+"""From method and path to a route: a tree over the parts of the path. Pure.
+
+The raw path is split first and each part percent-decoded then, so a name may hold a `/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from chroma_search.server.call import Route
+
+
+@dataclass(slots=True)
+class _Node:
+    literals: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
+    variable: _Node | None = None
+    routes: dict[str, tuple[Route, tuple[str, ...]]] = field(default_factory=dict[str, tuple[Route, tuple[str, ...]]])
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What a path means.
+
+    Attributes:
+        route: the route, or None when there is none for this method (405).
+        path: parts of the path by name.
+    """
+
+    route: Route | None
+    path: dict[str, str]
+
+
+class RouteTable:
+    """Finds routes.
+
+    Args:
+        routes: all of them; each method and path stands once.
+        prefix: before every path.
+    """
+
+    def __init__(self, routes: Iterable[Route], prefix: str) -> None:
+        self._root = _Node()
+        for route in routes:
+            self._add(route, prefix)
+
+    def find(self, method: str, raw_path: str) -> Match | None:
+        """Return what a path means; None when nothing is there (404)."""
+        node, values = self._root, list[str]()
+        for part in raw_path.split("/")[1:]:
+            literal = node.literals.get(part)
+            if literal is not None:
+                node = literal
+            elif node.variable is not None and part:
+                node = node.variable
+                values.append(unquote(part, errors="strict") if "%" in part else part)
+            else:
+                return None
+        if not node.routes:
+            return None
+        if method not in node.routes:
+            return Match(None, {})
+        route, names = node.routes[method]
+        return Match(route, dict(zip(names, values, strict=True)))
+
+    def _add(self, route: Route, prefix: str) -> None:
+        node, names = self._root, list[str]()
+        for part in (prefix + route.path).split("/")[1:]:
+            if part.startswith("{"):
+                names.append(part[1:-1])
+                node.variable = node.variable or _Node()
+                node = node.variable
+            else:
+                node = node.literals.setdefault(part, _Node())
+        if route.method in node.routes:
+            raise ValueError(f"two routes for {route.method} {route.path}")
+        node.routes[route.method] = (route, tuple(names))

@@ -1,0 +1,95 @@
+"""Running a server: the socket, TLS, one process or several, and an end in good order.
+
+The signals are uvicorn's: SIGTERM or Ctrl-C stops taking connections, lets calls end for `shutdown_timeout_s`, then
+closes the data. Nothing depends on that: what was acknowledged is on the disk before it is acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from chroma_search.errors import StorageError
+from chroma_search.server.application import make_application
+from chroma_search.server.connection import BoundedProtocol
+from chroma_search.server.metrics import MULTIPROCESS_VARIABLE
+from chroma_search.server.settings import ServerSettings
+
+SETTINGS_VARIABLE = "CHROMA_SEARCH_SERVER_SETTINGS"
+"""Holds the settings for the worker processes, as JSON."""
+FACTORY = "chroma_search.server.run:worker_application"
+
+
+def serve(settings: ServerSettings) -> None:
+    """Run a server until it is told to stop.
+
+    Raises:
+        StorageError: the address is taken, or cannot be listened on.
+    """
+    settings.check()
+    listener = _listen(settings)
+    host, port = listener.getsockname()[:2]
+    scheme = "https" if settings.tls_certificate else "http"
+    shown = f"[{host}]" if ":" in host else host
+    where = "memory" if settings.persist_path is None else str(settings.persist_path)
+    print(f"chroma_search listens on {scheme}://{shown}:{port}, data in {where}", file=sys.stderr, flush=True)
+    if settings.workers == 1:
+        config = _config(settings, make_application(settings))
+        uvicorn.Server(config).run([listener])
+        return
+    with tempfile.TemporaryDirectory(prefix="chroma_search-metrics-") as figures:
+        os.environ[MULTIPROCESS_VARIABLE] = figures
+        os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
+        config = _config(settings, FACTORY)
+        from uvicorn.supervisors import Multiprocess  # only where there are several processes
+
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def worker_application() -> ASGIApp:
+    """Return the application of a worker process."""
+    settings = ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE])
+    BoundedProtocol.header_timeout_s = settings.header_timeout_s
+    return make_application(settings)
+
+
+def _config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
+    BoundedProtocol.header_timeout_s = settings.header_timeout_s
+    return uvicorn.Config(
+        application,
+        factory=isinstance(application, str),
+        http=BoundedProtocol,
+        ws="none",
+        loop="auto",
+        workers=settings.workers if isinstance(application, str) else None,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=settings.max_connections,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=None if settings.tls_key is None else str(settings.tls_key),
+    )
+
+
+def _listen(settings: ServerSettings) -> socket.socket:
+    """Return a listening socket; bound here, so that a taken port is told before anything else is done."""
+    address, port = settings.listen_address, settings.port
+    try:
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(found[0], found[1], found[2])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(found[4])
+        listener.listen(2048)
+    except OSError as error:
+        raise StorageError(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
+    listener.set_inheritable(True)
+    return listener
