@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         URIs,
         WhereDocument,
     )
-    from chroma_search.client.async_embedded import AsyncEphemeralClient, AsyncPersistentClient
+    from chroma_search.client.async_embedded import AsyncAdminClient, AsyncEphemeralClient, AsyncPersistentClient
     from chroma_search.client.embedded import AdminClient, Client, EphemeralClient
     from chroma_search.client.maintenance import (
         BackupReport,
@@ -171,7 +171,7 @@ _HOMES: dict[str, str] = {
             "Images Include Metadata Metadatas OneOrMany URI URIs UpdateCollectionMetadata UpdateMetadata "
             "WhereDocument"
         ),
-        "client.async_embedded": "AsyncEphemeralClient AsyncPersistentClient",
+        "client.async_embedded": "AsyncAdminClient AsyncEphemeralClient AsyncPersistentClient",
         "client.embedded": "AdminClient Client EphemeralClient",
         "client.maintenance": "BackupReport RepairReport VerifyReport back_up repair verify",
         "client.persistent": "PersistentClient",
@@ -223,6 +223,7 @@ __all__ = [
     "AdminClient",
     "Aggregate",
     "And",
+    "AsyncAdminClient",
     "AsyncClientAPI",
     "AsyncCollection",
     "AsyncEphemeralClient",

@@ -1,4 +1,7 @@
-"""Clients of a database in the user's own process, awaited: the work is done in threads (ours; Chroma has none)."""
+"""Clients of a database in the user's own process, awaited: the work is done in threads (ours; Chroma has none).
+
+`AsyncAdminClient` is here as `AdminClient` is in `embedded.py`: the settings say whether a server is meant.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,19 @@ from typing import Literal
 from chroma_search.client.embedded import in_memory
 from chroma_search.client.engine_backend import EngineDatabase
 from chroma_search.client.persistent import in_folder
-from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
-from chroma_search.front.async_client import AsyncClientFront
+from chroma_search.config import ASYNC_HTTP_IMPL, DEFAULT_DATABASE, DEFAULT_TENANT, HTTP_IMPL, Settings
+from chroma_search.front.async_client import AsyncAdminClientFront, AsyncClientFront
 from chroma_search.front.threaded import ThreadedDatabase
 from chroma_search.front.threads import in_thread
+
+
+async def AsyncAdminClient(settings: Settings | None = None) -> AsyncAdminClientFront:  # noqa: N802 - as upstream's names
+    """Return an async client that creates and lists tenants and databases; arguments and errors as `AdminClient`."""
+    if settings is not None and settings.chroma_api_impl in (HTTP_IMPL, ASYNC_HTTP_IMPL):
+        from chroma_search.http.async_backend import AsyncHttpDatabase  # loads httpx
+
+        return AsyncAdminClientFront(AsyncHttpDatabase(settings))
+    return AsyncAdminClientFront(ThreadedDatabase(await in_thread(EngineDatabase, settings)))
 
 
 async def AsyncEphemeralClient(  # noqa: N802 - as upstream's names

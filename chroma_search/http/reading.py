@@ -1,10 +1,12 @@
 """Responses as results: records column by column, as an engine gives them.
 
-A reader looks at the content type first: JSON is the only one today, and the place for another is `_columns`.
+A reader looks at the content type first: JSON is the only one today, and the place for another is `_columns`. Vectors
+stand in it as lists of numbers or as base64.
 """
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -110,10 +112,19 @@ def _metadatas(metadatas: Sequence[dict[str, Any] | None] | None) -> list[dict[s
     return list(metadatas)
 
 
-def _vectors(rows: Sequence[Sequence[float]] | None) -> NDArray[np.float32] | None:
+def _vectors(rows: Sequence[Sequence[float]] | Sequence[str] | None) -> NDArray[np.float32] | None:
+    """Return vectors, float32, shape (n, dim), from lists of numbers (Chroma) or base64 of little-endian float32."""
     if rows is None:
         return None
-    return np.array(rows, dtype=np.float32) if rows else np.empty((0, 0), np.float32)
+    if not rows:
+        return np.empty((0, 0), np.float32)
+    if not isinstance(rows[0], str):
+        return np.array(rows, dtype=np.float32)
+    raw = [b64decode(cast("str", row), validate=True) for row in rows]
+    if len(set(map(len, raw))) > 1:
+        raise ValueError("vectors of unequal dimension")
+    values = np.frombuffer(bytearray().join(raw), dtype="<f4")  # a bytearray, for the caller may change the array
+    return values.astype(np.float32, copy=False).reshape(len(rows), -1)
 
 
 def _distances(values: Sequence[float] | None) -> list[float] | None:

@@ -1,7 +1,8 @@
 """Calls about the records of a collection: write, get, query, search, explain.
 
 Filters and searches are checked here as the engine checks them, so that a mistake has the same error everywhere; only
-patterns of regular expressions are left to the server. `exact` is sent as a field of ours, which Chroma passes over.
+patterns of regular expressions are left to the server. `exact` and `vector_encoding` are fields of ours, which Chroma
+passes over.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ def get(facts: RemoteFacts, selection: Selection, columns: frozenset[str]) -> Ca
         "limit": selection.limit,
         "offset": selection.offset,
         "include": sorted(columns),
+        **_encoding("embeddings" in columns),
     }
     return Call(Request("POST", collection_path(facts, "get"), json_body(body)), read_get)
 
@@ -82,6 +84,7 @@ def query(
         "where": _where(request.where),
         "where_document": None,
         "include": [*sorted(columns), "distances"],
+        **_encoding("embeddings" in columns),
         **_ours(options),
     }
     return Call(Request("POST", collection_path(facts, "query"), json_body(body)), read_query)
@@ -96,6 +99,7 @@ def search(
     body = {
         "searches": [Search.of(each).to_dict() for each in searches],
         "read_level": ReadLevel(read_level).value,
+        **_encoding(any("#embedding" in each.select.names for each in searches)),
         **_ours(options),
     }
     return Call(Request("POST", collection_path(facts, "search"), json_body(body)), read_search)
@@ -130,6 +134,11 @@ def _where(where: Where | None) -> dict[str, Any] | None:
 
 def _ours(options: RunOptions) -> dict[str, Any]:
     return {"exact": True} if options.exact else {}
+
+
+def _encoding(has_vectors: bool) -> dict[str, Any]:
+    """Ask for vectors as base64: half the bytes, and 20 to 30 times less time to read than numbers."""
+    return {"vector_encoding": "base64"} if has_vectors else {}
 
 
 def _explanation(response: Response) -> str | dict[str, Any]:

@@ -43,5 +43,5 @@ class Awaited:
     def _wrapped(self, value: Any) -> Any:
         if isinstance(value, list):
             return [self._wrapped(each) for each in value]
-        is_ours = type(value).__name__ in ("AsyncCollection", "AsyncClientFront")
+        is_ours = type(value).__name__ in ("AsyncCollection", "AsyncClientFront", "AsyncAdminClientFront")
         return Awaited(self._loop, value) if is_ours else value

@@ -14,21 +14,37 @@ STARTING_S = 60.0
 LOOK_AGAIN_S = 0.05
 
 
-def chroma_command(folder: Path, port: int) -> list[str]:
-    """Return the command line of Chroma's own server."""
-    chroma = Path(sys.executable).with_name("chroma")
-    return [str(chroma), "run", "--path", str(folder), "--port", str(port), "--host", "127.0.0.1"]
+ROOT = Path(__file__).parents[2]
+
+
+def command(kind: str, folder: Path, port: int) -> list[str]:
+    """Return the command line of a server: of Chroma's own (`chroma`), or of ours (`ours`)."""
+    programs = {
+        "chroma": [str(Path(sys.executable).with_name("chroma"))],
+        "ours": [sys.executable, "-m", "chroma_search"],
+    }
+    return [*programs[kind], "run", "--path", str(folder), "--port", str(port), "--host", "127.0.0.1"]
+
+
+def kinds() -> list[str]:
+    """Return the kinds of server that can be run from this tree."""
+    return ["chroma", "ours"] if (ROOT / "chroma_search" / "server").is_dir() else ["chroma"]
 
 
 @contextmanager
-def chroma_server(folder: Path) -> Iterator[int]:
-    """Run Chroma's own server, and give its port."""
+def running_server(kind: str, folder: Path) -> Iterator[int]:
+    """Run a server, and give its port."""
     port = free_port()
     environment = {**os.environ, "ANONYMIZED_TELEMETRY": "False"}
     log = folder.with_name("server.log")
     with log.open("wb") as output:
         process = subprocess.Popen(
-            chroma_command(folder, port), stdout=output, stderr=output, env=environment, stdin=subprocess.DEVNULL
+            command(kind, folder, port),
+            cwd=ROOT,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            stdin=subprocess.DEVNULL,
         )
         try:
             wait_for(process, port, log)

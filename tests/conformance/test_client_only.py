@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.servers import chroma_server
+from tests.conformance.servers import running_server
 
 PROJECT = Path("packaging/client/pyproject.toml")
 
@@ -53,7 +53,7 @@ except UnsupportedError as error:
 def test_the_wheel_of_the_client_works_without_the_libraries_of_the_engine(repository: Path, tmp_path: Path) -> None:
     wheel = built_wheel(repository, tmp_path)
     python = environment_with(wheel, tmp_path)
-    with chroma_server(tmp_path / "data") as port:
+    with running_server("chroma", tmp_path / "data") as port:
         done = subprocess.run([python, "-W", "error", "-c", PROGRAM, str(port)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "refused: only the client is installed\n"

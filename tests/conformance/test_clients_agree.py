@@ -1,15 +1,13 @@
 """One suite for every client: the same calls have the same answers in this process, in threads, and over HTTP.
 
-The server is Chroma's own, on a real socket. What it refuses (search, sparse vectors, forks) is tested with ours.
+Servers run on a real socket: Chroma's own, and ours. What Chroma's refuses is in `test_searches_agree.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,17 +15,10 @@ import pytest
 
 import chroma_search
 from chroma_search import (
-    AdminClient,
-    AsyncEphemeralClient,
-    AsyncHttpClient,
-    AsyncPersistentClient,
     Client,
     ConflictError,
-    EphemeralClient,
-    HttpClient,
     K,
     NotFoundError,
-    PersistentClient,
     Settings,
 )
 from chroma_search.errors import (
@@ -38,65 +29,8 @@ from chroma_search.errors import (
     InvalidInputError,
 )
 from tests.conformance.awaited import Awaited
-from tests.conformance.servers import chroma_server
+from tests.conformance.clients import HOST, Clients, new_database_name
 from tests.functions import Letters
-
-_numbers = itertools.count()
-
-HOST = "127.0.0.1"
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with chroma_server(tmp_path_factory.mktemp("chroma") / "data") as given:
-        yield given
-
-
-@pytest.fixture
-def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    made = asyncio.new_event_loop()
-    yield made
-    made.run_until_complete(made.shutdown_asyncgens())
-    made.close()
-
-
-@pytest.fixture(params=["memory", "folder", "http", "async memory", "async folder", "async http"])
-def open_client(
-    request: pytest.FixtureRequest, tmp_path: Any, loop: asyncio.AbstractEventLoop
-) -> Iterator[Callable[..., Any]]:
-    """Give a function that opens a client of one kind; the clients are closed afterwards."""
-    kind: str = request.param
-    makers: dict[str, Callable[..., Any]] = {
-        "memory": EphemeralClient,
-        "folder": lambda **place: PersistentClient(tmp_path / "data", **place),
-        "http": lambda **place: HttpClient(HOST, request.getfixturevalue("port"), **place),
-        "async memory": AsyncEphemeralClient,
-        "async folder": lambda **place: AsyncPersistentClient(tmp_path / "data", **place),
-        "async http": lambda **place: AsyncHttpClient(HOST, request.getfixturevalue("port"), **place),
-    }
-    opened: list[Any] = []
-
-    def open_(tenant: str = "default_tenant", database: str = "default_database") -> Any:
-        made = makers[kind](tenant=tenant, database=database)
-        client = Awaited(loop, loop.run_until_complete(made)) if kind.startswith("async") else made
-        opened.append(client)
-        return client
-
-    yield open_
-    for client in opened:
-        client.close()
-
-
-@pytest.fixture
-def client(open_client: Callable[..., Any]) -> Any:
-    """Give a client of an empty database of its own."""
-    first = open_client()
-    backend = first._backend
-    name = f"database-{next(_numbers)}"
-    made = backend.create_database(name, "default_tenant")
-    if isinstance(first, Awaited):
-        first._loop.run_until_complete(made)
-    return open_client(database=name)
 
 
 @pytest.fixture
@@ -257,7 +191,7 @@ def test_texts_are_embedded_with_the_function_of_the_collection(client: Any) -> 
     assert client.get_collection("abc").configuration["embedding_function"] is function
 
 
-def test_the_function_is_stored_with_the_collection_and_guarded(client: Any, open_client: Callable[..., Any]) -> None:
+def test_the_function_is_stored_with_the_collection_and_guarded(client: Any, open_client: Clients) -> None:
     client.create_collection("abc", embedding_function=Letters(3)).add(ids="x", documents="ab")
     other = open_client(database=client.database)
     opened = other.get_collection("abc")
@@ -270,7 +204,7 @@ def test_the_function_is_stored_with_the_collection_and_guarded(client: Any, ope
 
 
 @pytest.mark.filterwarnings("ignore:LsaEmbeddingFunction was fitted on")
-def test_a_function_is_fitted_by_the_first_write_and_stored(client: Any, open_client: Callable[..., Any]) -> None:
+def test_a_function_is_fitted_by_the_first_write_and_stored(client: Any, open_client: Clients) -> None:
     texts = ["apples and pears", "cars and trucks", "pears and plums", "trucks and trains"]
     collection = client.create_collection("abc", embedding_function=chroma_search.LsaEmbeddingFunction(n_components=2))
     collection.add(ids=list("abcd"), documents=texts)
@@ -361,7 +295,7 @@ def test_a_client_says_who_answers(client: Any) -> None:
     assert isinstance(client.get_settings(), Settings)
 
 
-def test_an_unknown_tenant_or_database_is_not_found(client: Any, open_client: Callable[..., Any]) -> None:
+def test_an_unknown_tenant_or_database_is_not_found(client: Any, open_client: Clients) -> None:
     with pytest.raises(NotFoundError, match=r"nobody"):
         open_client(tenant="nobody")
     with pytest.raises(NotFoundError, match=r"nothing"):
@@ -373,21 +307,34 @@ def test_an_unknown_tenant_or_database_is_not_found(client: Any, open_client: Ca
     assert (client.tenant, client.database) == ("default_tenant", held)
 
 
-def test_settings_may_name_a_server_as_with_chroma(port: int) -> None:
+def test_tenants_and_databases_keep_collections_apart(open_client: Clients) -> None:
+    admin, name = open_client.admin(), new_database_name()
+    tenant = f"tenant/of {name}"  # a name that must be quoted in a path
+    admin.create_tenant(tenant)
+    admin.create_database(name, tenant)
+    assert admin.get_tenant(tenant) == {"name": tenant}
+    found = admin.get_database(name, tenant)
+    assert (found["name"], found["tenant"]) == (name, tenant)
+    assert [each["name"] for each in admin.list_databases(tenant=tenant)] == [name]
+    for create in (lambda: admin.create_tenant(tenant), lambda: admin.create_database(name, tenant)):
+        with pytest.raises(ConflictError):
+            create()
+    client, other = open_client(tenant, name), open_client()
+    client.create_collection("only-here", embedding_function=None)
+    with pytest.raises(NotFoundError):
+        other.get_collection("only-here")
+    other.set_tenant(tenant, name)
+    assert other.get_collection("only-here").tenant == tenant
+    admin.delete_database(name, tenant)
+    with pytest.raises(NotFoundError):
+        admin.get_database(name, tenant)
+
+
+def test_settings_may_name_a_server_as_with_chroma(chroma_port: int) -> None:
     impl = "chromadb.api.fastapi.FastAPI"
-    settings = Settings(chroma_api_impl=impl, chroma_server_host=HOST, chroma_server_http_port=str(port))
-    database = f"database-{next(_numbers)}"
-    with AdminClient(settings) as admin:
-        admin.create_tenant(f"tenant/of {database}")
-        admin.create_database(database, f"tenant/of {database}")
-        assert admin.get_tenant(f"tenant/of {database}") == {"name": f"tenant/of {database}"}
-        assert [each["name"] for each in admin.list_databases(tenant=f"tenant/of {database}")] == [database]
-        with Client(settings, f"tenant/of {database}", database) as client:
-            client.create_collection("abc", embedding_function=None)
-            assert client.count_collections() == 1
-        admin.delete_database(database, f"tenant/of {database}")
-        with pytest.raises(NotFoundError):
-            admin.get_database(database, f"tenant/of {database}")
+    settings = Settings(chroma_api_impl=impl, chroma_server_host=HOST, chroma_server_http_port=str(chroma_port))
+    with Client(settings) as client:
+        assert client.get_version() == "1.0.0"
 
 
 def test_reset_needs_permission(client: Any) -> None:
@@ -395,7 +342,7 @@ def test_reset_needs_permission(client: Any) -> None:
         client.reset()
 
 
-def test_a_closed_client_refuses_to_work(open_client: Callable[..., Any]) -> None:
+def test_a_closed_client_refuses_to_work(open_client: Clients) -> None:
     client = open_client()
     with client:
         client.heartbeat()
@@ -455,7 +402,7 @@ def test_another_dimension_is_refused_with_both_numbers(collection: Any) -> None
 # --- at the same time -------------------------------------------------------------------------------------------------
 
 
-def test_threads_share_a_client(request: pytest.FixtureRequest, open_client: Callable[..., Any], client: Any) -> None:
+def test_threads_share_a_client(request: pytest.FixtureRequest, open_client: Clients, client: Any) -> None:
     if isinstance(client, Awaited):
         pytest.skip("an async client belongs to one event loop")
     errors: list[BaseException] = []

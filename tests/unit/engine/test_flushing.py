@@ -3,6 +3,7 @@
 import errno
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_a_second_opener_follows_a_flush_of_the_first(client, tmp_path):
 
     collection = made(client)
     filled(collection, 200)
-    engine = engine_of(collection)
+    engine: Any = engine_of(collection)
     other = CollectionEngine("docs", "t", "d", engine.config, folder=engine._folder)
     assert other.count() == 200
     collection.flush()
@@ -178,7 +179,7 @@ def test_a_disk_that_fails_at_any_call_of_a_flush_loses_nothing(client, tmp_path
     collection = made(client)
     filled(collection, 100)
     before = everything(collection)
-    segments = engine_of(collection)._segments
+    segments: Any = engine_of(collection)._segments
     real, failures = segments._files, []
     for nth in range(1, 40):
         segments._files = BreakingFiles(fails_at=nth, error=error)
@@ -201,7 +202,7 @@ def test_a_disk_that_fails_at_any_call_of_a_flush_loses_nothing(client, tmp_path
 def test_a_flush_in_the_background_that_fails_is_told_by_stats_and_made_up_later(client, monkeypatch):
     collection = made(client)
     filled(collection, 10)
-    engine = engine_of(collection)
+    engine: Any = engine_of(collection)
     assert engine.stats()["flush_error"] is None
     real = engine._segments._files
     engine._segments._files = BreakingFiles(fails_at=0)

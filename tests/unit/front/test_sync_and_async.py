@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from chroma_search import (
+    AdminClient,
+    AsyncAdminClient,
     AsyncEphemeralClient,
     AsyncHttpClient,
     AsyncPersistentClient,
@@ -47,6 +49,7 @@ def test_both_have_the_same_methods_and_arguments(sync: type[Any], awaited: type
 @pytest.mark.parametrize(
     ("sync", "awaited"),
     [
+        (AdminClient, AsyncAdminClient),
         (HttpClient, AsyncHttpClient),
         (EphemeralClient, AsyncEphemeralClient),
         (PersistentClient, AsyncPersistentClient),

@@ -15,6 +15,7 @@ from chroma_search.front.filters import read_filter
 from chroma_search.front.search_forms import search_result
 from chroma_search.http import record_calls
 from chroma_search.http.call import Response
+from chroma_search.http.record_body import base64_vectors
 from chroma_search.http.remote_facts import RemoteFacts
 from chroma_search.requests import NearestRequest, RunOptions, Selection
 
@@ -87,6 +88,41 @@ def test_columns_of_a_search_are_read_with_sparse_vectors_as_objects(facts: Remo
         {"id": "b", "embedding": [0.0, 1.0], "score": 1.5},
     ]
     assert (result.ids, result.documents) == ([["a", "b"], []], [None, None])
+
+
+def test_vectors_are_asked_for_as_base64_and_only_they(facts: RemoteFacts) -> None:
+    one = NearestRequest(np.ones((1, 2), np.float32), 1)
+    for columns, expected in ((frozenset({"embeddings"}), "base64"), (frozenset({"uris"}), None)):
+        assert sent(record_calls.get(facts, Selection(), columns)).get("vector_encoding") == expected
+        assert sent(record_calls.query(facts, one, columns, RunOptions())).get("vector_encoding") == expected
+    for search, expected in (
+        (Search().select(K.EMBEDDING), "base64"),
+        (Search().select_all(), "base64"),
+        (Search(), None),
+    ):
+        call = record_calls.search(facts, [Search().clauses, search.clauses], RunOptions(), ReadLevel.INDEX_AND_WAL)
+        assert sent(call).get("vector_encoding") == expected
+
+
+@pytest.mark.parametrize("is_text", [True, False])
+def test_vectors_are_read_as_base64_or_numbers_bit_by_bit(facts: RemoteFacts, is_text: bool) -> None:
+    vectors = np.array([[0.1, -0.0, 1e-45], [3.4e38, 1.5, -7.0]], np.float32)
+    written = base64_vectors(vectors) if is_text else vectors.tolist()
+    call = record_calls.get(facts, Selection(), frozenset({"embeddings"}))
+    found = call.read(answered({"ids": ["a", "b"], "embeddings": written}))
+    assert found.embeddings is not None
+    assert (found.embeddings.dtype, found.embeddings.shape) == (np.float32, (2, 3))
+    assert found.embeddings.tobytes() == vectors.tobytes()
+    found.embeddings[:] = 0  # the caller's own
+    empty = call.read(answered({"ids": [], "embeddings": []}))
+    assert empty.embeddings is not None
+    assert empty.embeddings.shape[0] == 0
+
+
+@pytest.mark.parametrize("rows", [["AAAA"], ["AACAPw==", "AACAPwAAgD8AAIA/"], ["?"], [[1.0], [1.0, 2.0]]])
+def test_vectors_that_are_none_are_refused(facts: RemoteFacts, rows: Any) -> None:
+    with pytest.raises(ValueError):
+        record_calls.get(facts, Selection(), frozenset()).read(answered({"ids": ["a"] * len(rows), "embeddings": rows}))
 
 
 def test_explain_is_a_route_of_ours(facts: RemoteFacts) -> None:
