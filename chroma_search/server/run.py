@@ -32,20 +32,20 @@ def serve(settings: ServerSettings) -> None:
         StorageError: the address is taken, or cannot be listened on.
     """
     settings.check()
-    listener = _listen(settings)
+    listener = listen(settings)
     host, port = listener.getsockname()[:2]
     scheme = "https" if settings.tls_certificate else "http"
     shown = f"[{host}]" if ":" in host else host
     where = "memory" if settings.persist_path is None else str(settings.persist_path)
     print(f"chroma_search listens on {scheme}://{shown}:{port}, data in {where}", file=sys.stderr, flush=True)
     if settings.workers == 1:
-        config = _config(settings, make_application(settings))
+        config = server_config(settings, make_application(settings))
         uvicorn.Server(config).run([listener])
         return
     with tempfile.TemporaryDirectory(prefix="chroma_search-metrics-") as figures:
         os.environ[MULTIPROCESS_VARIABLE] = figures
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
-        config = _config(settings, FACTORY)
+        config = server_config(settings, FACTORY)
         from uvicorn.supervisors import Multiprocess  # only where there are several processes
 
         Multiprocess(config, sockets=[listener]).run()
@@ -58,7 +58,8 @@ def worker_application() -> ASGIApp:
     return make_application(settings)
 
 
-def _config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
+def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
+    """Return how uvicorn runs an application, or the factory of one that a text names."""
     BoundedProtocol.header_timeout_s = settings.header_timeout_s
     return uvicorn.Config(
         application,
@@ -80,7 +81,7 @@ def _config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Con
     )
 
 
-def _listen(settings: ServerSettings) -> socket.socket:
+def listen(settings: ServerSettings) -> socket.socket:
     """Return a listening socket; bound here, so that a taken port is told before anything else is done."""
     address, port = settings.listen_address, settings.port
     try:

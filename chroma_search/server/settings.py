@@ -74,7 +74,7 @@ class ServerSettings(BaseModel):
         max_batch_size: what `pre-flight-checks` tells clients to send at most per call.
         max_searches: searches in one request.
         max_search_cost: vectors, terms and group keys one search may ask for (`search_cost.py`).
-        max_results: records one search or query may return; None for no limit.
+        max_results: records one get, query or search may return; None for no limit.
         slow_request_ms: calls that take longer are logged, searches with their EXPLAIN ANALYZE; None for never.
         log_format: `json` or `text`, a line per request on stderr; `off`.
         memory_limit_bytes: what collections may hold in memory together; None for no limit.

@@ -15,6 +15,7 @@ from chroma_search.planner.logical import walk
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Route
+from chroma_search.server.record_bodies import EVERY_RECORD, NO_RECORD, without_empty
 from chroma_search.server.routes.records import BASE
 from chroma_search.server.search_cost import check_cost
 
@@ -63,7 +64,10 @@ def _clauses(given: dict[str, Any] | str, params: dict[str, Any] | None) -> Sear
     if isinstance(given, str):
         found = Search.from_text(given, params).clauses
     else:
-        found = Search.from_dict({name: given[name] for name in CLAUSES if given.get(name) is not None}).clauses
+        form = {name: given[name] for name in CLAUSES if given.get(name) is not None}
+        if "filter" in form:
+            form["filter"] = without_empty(form["filter"], EVERY_RECORD, NO_RECORD)
+        found = Search.from_dict(form).clauses
     for node in () if found.rank is None else walk(found.rank):
         if isinstance(node, Knn) and isinstance(node.query, str):
             raise InvalidRankError(
