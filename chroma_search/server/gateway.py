@@ -27,6 +27,7 @@ from chroma_search.engine.database import Database
 from chroma_search.errors import ChromaSearchError, DeadlineError, ForbiddenError, OverloadedError
 from chroma_search.model.cancellation import cancellable
 from chroma_search.server.access.authentication import Authentication
+from chroma_search.server.access.origins import Origins
 from chroma_search.server.access.roles import Identity
 from chroma_search.server.answers import to_json
 from chroma_search.server.call import Call, Route
@@ -88,12 +89,18 @@ class Gateway:
         self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
         self._readers = ThreadPoolExecutor(settings.reader_threads, "reader")
         self._writers = ThreadPoolExecutor(settings.writer_threads, "writer")
+        self._logins = ThreadPoolExecutor(1, "login")  # of its own: passwords are dear, and writers may all be waiting
+        is_for_this_machine = (
+            settings.users_file is None and settings.is_loopback and not settings.allow_unauthenticated
+        )
+        self._origins = Origins(settings.cors_allow_origins) if is_for_this_machine else None
         self._n_at_work = 0
 
     def close(self) -> None:
         """Wait for the calls that are at work."""
         self._readers.shutdown()
         self._writers.shutdown()
+        self._logins.shutdown()
 
     async def answer(self, request: Request, route: Route, path: Mapping[str, str]) -> Response:
         """Return the answer to a request; never raises for what a request can do."""
@@ -114,12 +121,15 @@ class Gateway:
 
         Raises:
             UnauthenticatedError, RateLimitError: see `Authentication.identify`.
+            ForbiddenError: a web page of elsewhere calls a server that has no users.
         """
+        if self._origins is not None:
+            self._origins.check(request.headers)
         address = request.client.host if request.client else ""
         authentication = self._authentication
         if authentication.is_slow(request.headers):
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._writers, authentication.identify, request.headers, address)
+            return await loop.run_in_executor(self._logins, authentication.identify, request.headers, address)
         return authentication.identify(request.headers, address)
 
     async def _run(self, request: Request, route: Route, path: Mapping[str, str], progress: _Progress) -> bytes:

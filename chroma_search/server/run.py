@@ -84,6 +84,7 @@ def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvico
 def listen(settings: ServerSettings) -> socket.socket:
     """Return a listening socket; bound here, so that a taken port is told before anything else is done."""
     address, port = settings.listen_address, settings.port
+    listener: socket.socket | None = None
     try:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(found[0], found[1], found[2])
@@ -91,6 +92,8 @@ def listen(settings: ServerSettings) -> socket.socket:
         listener.bind(found[4])
         listener.listen(2048)
     except OSError as error:
+        if listener is not None:
+            listener.close()
         raise StorageError(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
     listener.set_inheritable(True)
     return listener
