@@ -90,10 +90,8 @@ class Gateway:
         self._readers = ThreadPoolExecutor(settings.reader_threads, "reader")
         self._writers = ThreadPoolExecutor(settings.writer_threads, "writer")
         self._logins = ThreadPoolExecutor(1, "login")  # of its own: passwords are dear, and writers may all be waiting
-        is_for_this_machine = (
-            settings.users_file is None and settings.is_loopback and not settings.allow_unauthenticated
-        )
-        self._origins = Origins(settings.cors_allow_origins) if is_for_this_machine else None
+        is_open = settings.users_file is None and not settings.allow_unauthenticated
+        self._origins = Origins(settings.cors_allow_origins) if is_open else None
         self._n_at_work = 0
 
     def close(self) -> None:

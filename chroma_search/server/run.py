@@ -10,13 +10,15 @@ import os
 import socket
 import sys
 import tempfile
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from chroma_search.errors import StorageError
 from chroma_search.server.application import make_application
-from chroma_search.server.connection import BoundedProtocol
+from chroma_search.server.connection import BoundedProtocol, ConnectionLimits
 from chroma_search.server.metrics import MULTIPROCESS_VARIABLE
 from chroma_search.server.settings import ServerSettings
 
@@ -53,18 +55,17 @@ def serve(settings: ServerSettings) -> None:
 
 def worker_application() -> ASGIApp:
     """Return the application of a worker process."""
-    settings = ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE])
-    BoundedProtocol.header_timeout_s = settings.header_timeout_s
-    return make_application(settings)
+    return make_application(ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
 
 
 def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
     """Return how uvicorn runs an application, or the factory of one that a text names."""
-    BoundedProtocol.header_timeout_s = settings.header_timeout_s
+    limits = ConnectionLimits(settings.header_timeout_s, settings.max_connections)
+    bounded: Any = partial(BoundedProtocol, limits)
     return uvicorn.Config(
         application,
         factory=isinstance(application, str),
-        http=BoundedProtocol,
+        http=bounded,
         ws="none",
         loop="auto",
         workers=settings.workers if isinstance(application, str) else None,
@@ -73,7 +74,6 @@ def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvico
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=settings.max_connections,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         ssl_certfile=settings.tls_certificate,

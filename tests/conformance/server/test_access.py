@@ -168,7 +168,8 @@ def test_nobody_gets_in(world, route):
     wrong = [
         {}, {"authorization": ""}, {"authorization": "Bearer"}, {"x-chroma-token": ""},
         {"authorization": f"Bearer {right} "[:-2]}, {"x-chroma-token": right.upper()}, {"authorization": right},
-        {"authorization": f"Digest {right}"}, {"authorization": f"Token {right}"}, basic(f"basic:{right}"), basic("basic"),
+        {"authorization": f"Digest {right}"}, {"authorization": f"Token {right}"},
+        basic(f"basic:{right}"), basic("basic"),
         {"authorization": "Basic !"}, {"authorization": f"Bearer {hashed_token(right)}"}, {"cookie": f"token={right}"},
         {"authorization": "Bearer \u00ff".encode("latin-1")}, {"authorization": "Basic \u00ff".encode("latin-1")},
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from chroma_search import DefaultEmbeddingFunction, EmbeddingFunction, register_
 from chroma_search.cli import main
 from chroma_search.errors import InvalidConfigError, StorageError
 from chroma_search.server.run import listen
-from chroma_search.server.settings import ServerSettings, load_settings
+from chroma_search.server.settings import load_settings
 from tests.conformance.server.serving import DEFAULT, PATIENCE_S, serving
 
 IDENTITY = "/api/v2/auth/identity"
@@ -20,13 +20,10 @@ IDENTITY = "/api/v2/auth/identity"
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        + ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem", "-subj", "/CN=localhost"]
-        + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
-        check=True,
-        capture_output=True,
-    )
+    kind = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run(["openssl", *kind.split(), *files, *names], check=True, capture_output=True)
     return folder
 
 
@@ -43,7 +40,7 @@ def test_tls_by_files(certificate):
             httpx.get(f"http://127.0.0.1:{server.port}{IDENTITY}", trust_env=False, timeout=PATIENCE_S)
         old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         old.load_verify_locations(certificate / "certificate.pem")
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.maximum_version = ssl.TLSVersion.TLSv1_1
         with pytest.raises(httpx.ConnectError):
             httpx.get(server.url + IDENTITY, verify=old, trust_env=False)
@@ -70,7 +67,7 @@ def test_half_of_a_certificate_is_refused(half, tmp_path):
 
 def test_a_port_that_is_taken_is_told():
     with serving() as server, pytest.raises(StorageError, match=f"cannot listen on 127.0.0.1:{server.port}"):
-        listen(ServerSettings(port=server.port))
+        listen(server.settings.model_copy(update={"port": server.port}))
 
 
 def test_pages_of_other_origins_get_nothing_unless_allowed(name):

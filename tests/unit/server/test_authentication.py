@@ -130,7 +130,8 @@ def test_a_user_who_is_removed_while_their_password_is_tried_is_not_remembered(t
         {"tokens": ["plain text"]}, {"tokens": ["sha256:" + "é" * 64]}, {"tokens": ["sha256:" + "g" * 64]},
         {"tokens": ["sha256:abc"]}, {"password": "plain text"}, {"password": "scrypt:1073741824:8:1:AAAA:AAAA"},
         {"password": "scrypt:x:8:1:AAAA:AAAA"}, {"password": "md5:16384:8:1:AAAA:AAAA"}, {"grants": [{"role": "root"}]},
-        {"grants": [{"role": "reader", "tenat": "x"}]}, {"passwrd": "x"}, {"tokens": "sha256:" + "a" * 64}, {"grants": None},
+        {"grants": [{"role": "reader", "tenat": "x"}]}, {"passwrd": "x"},
+        {"tokens": "sha256:" + "a" * 64}, {"grants": None},
     ],
 )  # fmt: skip
 def test_a_users_file_with_a_mistake_is_refused_without_telling_its_secrets(tmp_path, user):
