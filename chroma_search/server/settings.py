@@ -65,7 +65,8 @@ class ServerSettings(BaseModel):
         workers: processes that share the folder.
         reader_threads, writer_threads: calls at work at once in a process.
         max_concurrent_requests: calls at work or waiting in a process; 503 beyond.
-        max_connections: connections open in a process.
+        max_bytes_at_work: bodies of those calls together; 503 beyond.
+        max_connections: connections open in a process; beyond, idle ones are closed for new ones.
         request_timeout_s: a call is ended after that, at the next boundary of an operator; 504.
         header_timeout_s, body_timeout_s: how long a client may take to send its headers, its body.
         keep_alive_s: how long an idle connection stays open.
@@ -99,6 +100,7 @@ class ServerSettings(BaseModel):
     reader_threads: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1024)
     writer_threads: int = Field(4, ge=1, le=1024)
     max_concurrent_requests: int = Field(512, ge=1)
+    max_bytes_at_work: int = Field(1024**3, ge=1)
     max_connections: int = Field(2048, ge=1)
     request_timeout_s: float = Field(60.0, gt=0)
     header_timeout_s: float = Field(10.0, gt=0)
