@@ -27,7 +27,7 @@ class ConnectionLimits:
 
     Attributes:
         header_timeout_s: how long the headers of a request may take.
-        max_connections: beyond it an idle connection is closed for a new one; where none is idle, the new one is refused.
+        max_connections: beyond it an idle one is closed for a new one; where none is idle, the new one is refused.
         stall_timeout_s: see `STALL_S`.
     """
 

@@ -170,8 +170,7 @@ def load_settings(
     variables = os.environ if environment is None else environment
     if file is None and variables.get(CONFIG_PATH_VARIABLE):
         file = Path(variables[CONFIG_PATH_VARIABLE])
-    given: dict[str, Any] = {} if file is None else _of_file(file)
-    given.update(_of_environment(variables))
+    given = _with_environment({} if file is None else _of_file(file), variables)
     given.update({name: value for name, value in (options or {}).items() if value is not None})
     settings = _checked(given)
     settings.check()
@@ -203,16 +202,19 @@ def _of_file(file: Path) -> dict[str, Any]:
     return _known({str(name): value for name, value in held.items()}, str(file))
 
 
-def _of_environment(variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return `CHROMA_<NAME>`; two underscores stand for a level of nesting."""
-    found: dict[str, Any] = {}
+def _with_environment(given: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings with those of `CHROMA_<NAME>`; two underscores stand for a level of nesting."""
+    found = {name: dict(value) if isinstance(value, dict) else value for name, value in given.items()}
     for name, text in variables.items():
         parts = name.removeprefix(PREFIX).lower().split("__")
         if not name.startswith(PREFIX) or parts[0] not in ServerSettings.model_fields:
             continue  # clients and other programs have variables of this prefix, too
-        holder = found
+        holder: dict[str, Any] = found
         for part in parts[:-1]:
-            holder = holder.setdefault(part, {})
+            inner: Any = holder.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise InvalidConfigError(f"{name} is a part of {part}, which is set as a whole elsewhere", path=part)
+            holder = inner
         holder[parts[-1]] = _value(text)
     return found
 

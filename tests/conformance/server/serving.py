@@ -25,6 +25,7 @@ from chroma_search.server.run import listen, server_config
 from chroma_search.server.settings import ServerSettings
 
 DEFAULT = "/api/v2/tenants/default_tenant/databases/default_database"
+REPOSITORY = Path(__file__).parents[3]
 PATIENCE_S = 60.0
 """How long a test waits for something that comes in milliseconds on a quiet machine."""
 
@@ -75,12 +76,19 @@ def serving(database: Database | None = None, **settings: Any) -> Iterator[Threa
 class ChildServer:
     """`chroma-search run` in a process of its own; what it writes to stderr is kept in a file."""
 
-    def __init__(self, folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> None:
         self.log = folder.parent / f"{folder.name}.log"
         command = [sys.executable, "-m", "chroma_search", "run", "--path", str(folder), "--port", "0", *options]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, **(environment or {})}, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY), **(environment or {})},
+                start_new_session=True,
+                cwd=cwd,
             )
         wait_until(lambda: b" listens on " in self.log.read_bytes() or self.process.poll() is not None)
         words = self.log.read_text()
@@ -99,17 +107,30 @@ class ChildServer:
             self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
 
+    def environment_of_worker(self) -> dict[str, str]:
+        """Return the variables of a process that the server has started."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        words = Path(f"/proc/{children[-1]}/environ").read_text().split("\0")
+        return dict(each.split("=", 1) for each in words if "=" in each)
+
+    def kill_all(self) -> None:
+        """Kill the server and its workers at once."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
 
 @contextmanager
-def child_serving(folder: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[ChildServer]:
+def child_serving(
+    folder: Path, *options: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Iterator[ChildServer]:
     """Run a server in a process; it is stopped at the end, if it still runs."""
-    server = ChildServer(folder, *options, environment=environment)
+    server = ChildServer(folder, *options, environment=environment, cwd=cwd)
     try:
         yield server
     finally:
         if server.process.poll() is None:
-            os.killpg(server.process.pid, signal.SIGKILL)
-            server.process.wait()
+            server.kill_all()
 
 
 class RawConnection:
