@@ -157,9 +157,9 @@ class Catalog:
         return CatalogState(frozenset(name for name, _ in names), databases, collections)
 
     @contextmanager
-    def writing(self) -> Generator[None]:
+    def writing(self, *, waits: bool = True) -> Generator[None]:
         """Hold the writer's lock: all changes made inside are durable at the end, or none is made."""
-        with self._file.writing():
+        with self._file.writing(waits=waits):
             yield
             union = " UNION ALL ".join(f"SELECT checksum FROM {table}" for table in _TABLES)
             self._file.execute(f"INSERT OR REPLACE INTO head SELECT 1, count(*), sum(checksum) FROM ({union})")

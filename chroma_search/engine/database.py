@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
-from chroma_search.storage.sqlite_file import BUSY_S
+from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
@@ -356,17 +357,30 @@ class Database:
 
     @contextmanager
     def _changing(self) -> Generator[None]:
-        """Hold the writer's lock of the catalog; what is known is read again at the end, be it changed or not."""
+        """Hold the writer's lock of the catalog; what is known is read again at the end, be it changed or not.
+
+        While another process holds that lock, ours is free: readers go on.
+
+        Raises:
+            LockedError: another process has been writing for `BUSY_S`.
+        """
         if self._reads_only:
             raise only_reads("changing tenants, databases or collections")
-        with self._lock:
-            try:
-                with self._catalog.writing():
+        until = time.monotonic() + BUSY_S
+        while True:
+            with self._lock, ExitStack() as afterwards, ExitStack() as writing:
+                try:
+                    writing.enter_context(self._catalog.writing(waits=False))
+                except LockedError:
+                    if time.monotonic() >= until:
+                        raise
+                else:
+                    afterwards.callback(self._read)
                     if self._catalog.has_changed():
                         self._read()
                     yield
-            finally:
-                self._read()
+                    return
+            time.sleep(RETRY_S)
 
     def _read(self) -> None:
         state = self._catalog.state()

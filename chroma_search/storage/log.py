@@ -153,7 +153,7 @@ class Log(Protocol):
         """Say that the last news were applied: until then `has_changed` stays True for other threads."""
         ...
 
-    def writing(self) -> AbstractContextManager[None]:
+    def writing(self, *, waits: bool = True) -> AbstractContextManager[None]:
         """Hold the writer's lock; what is appended inside is durable when the block has ended."""
         ...
 
@@ -184,7 +184,7 @@ class NoLog:
     def caught_up(self) -> None:
         """Do nothing."""
 
-    def writing(self) -> AbstractContextManager[None]:
+    def writing(self, *, waits: bool = True) -> AbstractContextManager[None]:
         """Hold nothing: the collection has its own lock."""
         return nullcontext()
 
@@ -250,11 +250,11 @@ class SqliteLog:
         self._data_version = self._news_version
 
     @contextmanager
-    def writing(self) -> Generator[None]:
-        """Hold the writer's lock of the file."""
+    def writing(self, *, waits: bool = True) -> Generator[None]:
+        """Hold the writer's lock of the file; see `SqliteFile.writing`."""
         self._appended_after.clear()
         try:
-            with self._file.writing():
+            with self._file.writing(waits=waits):
                 yield
                 reach("log.before_commit")
         except BaseException:

@@ -154,7 +154,10 @@ def _known(configuration: dict[str, Any] | None) -> dict[str, Any] | None:
     if configuration is None:
         return None
     names = ("hnsw", "spann", "flat", "embedding_function")
-    return {name: configuration[name] for name in names if configuration.get(name) is not None} or None
+    known = {name: configuration[name] for name in names if configuration.get(name) is not None}
+    if "hnsw" in known and "spann" in known:
+        raise InvalidArgumentError("Multiple vector index configurations provided: keep hnsw, or spann")
+    return known or None
 
 
 def _limited(config: CollectionConfig, form: SchemaForm | None) -> CollectionConfig:

@@ -6,11 +6,11 @@ import threading
 
 import numpy as np
 import pytest
-from tests.functions import Letters
 
 import chroma_search
 from chroma_search.errors import ConflictError, InvalidInputError, NotFoundError, StorageError, UnsupportedError
 from chroma_search.storage.files import DiskFiles
+from tests.functions import Letters
 
 COLUMNS = ["documents", "metadatas", "embeddings", "uris"]
 
