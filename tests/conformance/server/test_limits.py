@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chroma_search.engine.requests import Selection
+from chroma_search.requests import Selection
 
 import chroma_search.engine.collection as engine_of_collections
 from chroma_search.engine.database import Database
