@@ -26,6 +26,7 @@ from chroma_search.indexes.vector.sparse import SparsePostings
 from chroma_search.model.distance import Space
 from chroma_search.model.mask import Mask
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.storage.id_index import SoughtIds
 from chroma_search.storage.rows import Rows
 
 T = TypeVar("T")
@@ -159,7 +160,7 @@ class Segment:
     def rows_by_id(self, ids: Iterable[str]) -> Sequence[Sequence[int]]:
         """Return, per id, the rows that hold it; dead rows too."""
         if self.find_ids is not None:
-            return self.find_ids(list(ids))
+            return self.find_ids(ids if isinstance(ids, SoughtIds) else SoughtIds(ids))
         known: dict[str, list[int]] = self.remembered("id rows", self._rows_by_id)
         return [known.get(each, ()) for each in ids]
 
