@@ -171,7 +171,7 @@ def merged_metadata(old: dict[str, Any] | None, new: dict[str, Any] | None) -> d
     """Return metadata after an update: key by key, None deletes the key, nothing left is None (spec 9)."""
     if not new:
         return old
-    merged = {**(old or {}), **new}
+    merged = {**old, **new} if old else new
     if None in merged.values():
         merged = {key: value for key, value in merged.items() if value is not None}
     return merged or None
