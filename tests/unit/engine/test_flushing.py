@@ -218,6 +218,12 @@ def test_a_flush_in_the_background_that_fails_is_told_by_stats_and_made_up_later
     assert collection.count() == 31
 
 
+def flusher_of(collection):
+    flusher = collection._engine._flusher
+    assert flusher is not None
+    return flusher
+
+
 def kinds(collection):
     return [segment["indexes"][-1] for segment in collection._engine.stats()["segments"]]
 
@@ -226,7 +232,7 @@ def test_while_a_graph_is_built_flushes_go_on_and_empty_the_log(client, monkeypa
     collection = made(client)
     built, go_on = threading.Event(), threading.Event()
     filled(collection, 50)
-    flusher = collection._engine._flusher
+    flusher = flusher_of(collection)
     real = chroma_search.engine.flushing.build_graph
 
     def slow(*arguments):
@@ -255,7 +261,7 @@ def test_while_a_graph_is_built_flushes_go_on_and_empty_the_log(client, monkeypa
 def test_what_was_flushed_and_not_indexed_is_there_and_indexed_after_the_next_write(client, tmp_path, monkeypatch):
     collection = made(client)
     filled(collection, 40)
-    collection._engine._flusher._flush(is_asked=True)  # as if the process had been killed then
+    flusher_of(collection)._flush(is_asked=True)  # as if the process had been killed then
     before = everything(collection)
     client.close()
     with chroma_search.PersistentClient(tmp_path) as again:
@@ -264,7 +270,7 @@ def test_what_was_flushed_and_not_indexed_is_there_and_indexed_after_the_next_wr
         assert kinds(collection) == ["coded"]
         monkeypatch.setattr(merge_policy, "TAIL_ROWS", 30)
         filled(collection, 1, first=500)
-        collection._engine._flusher.wait()
+        flusher_of(collection).wait()
         assert kinds(collection) == ["hnsw", "flat"]
         assert everything(collection)[0] == [*before[0], "500"]
 
@@ -292,7 +298,7 @@ def test_rows_that_wait_for_a_graph_are_found_exactly(tmp_path):
         memory.add(ids=ids, embeddings=vectors)
         for part in (slice(0, 3200), slice(3200, None)):
             disk.add(ids=ids[part], embeddings=vectors[part])
-            disk._engine._flusher._flush(is_asked=True)
+            flusher_of(disk)._flush(is_asked=True)
         assert kinds(disk) == ["coded", "coded"]
         queries = vectors[::400] + np.float32(0.25)
         expected = memory.query(queries, n_results=10, exact=True)
