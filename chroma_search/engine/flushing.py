@@ -140,11 +140,11 @@ class Flusher:
 
     def flush_if_due(self) -> None:
         """Start in the background what is due and is not running; called under the collection's lock."""
-        snapshot = self._store.snapshot
-        is_due = flush_plan(sizes_of(snapshot), log_bytes=self._log.n_bytes) is not None
+        sizes = sizes_of(self._store.snapshot)
+        is_due = flush_plan(sizes, log_bytes=self._log.n_bytes) is not None
         if is_due:
             self._flusher.start()
-        if is_due or (index_plan(_sealed(snapshot)) is not None and time.monotonic() >= self._index_again_at):
+        if is_due or (index_plan(_sealed(sizes)) is not None and time.monotonic() >= self._index_again_at):
             self._indexer.start()
 
     def pause(self) -> None:
@@ -171,7 +171,7 @@ class Flusher:
         with self._telling_of_errors():
             while True:
                 is_flushing = self._flusher.is_running
-                if index_plan(_sealed(self._store.snapshot)) is not None:
+                if index_plan(_sealed(sizes_of(self._store.snapshot))) is not None:
                     if not self._index(index_plan, 0.0):
                         break
                     self.last_error = None
@@ -303,7 +303,7 @@ class Flusher:
         with self._lock:
             self._catch_up()
             snapshot = self._store.snapshot
-            sizes = _sealed(snapshot)
+            sizes = _sealed(sizes_of(snapshot))
             merge = plan(sizes)
             if merge is None:
                 return None
@@ -334,5 +334,5 @@ class Flusher:
             return True
 
 
-def _sealed(snapshot: Snapshot) -> list[SegmentSize]:
-    return [size for size in sizes_of(snapshot) if size.is_sealed]
+def _sealed(sizes: Sequence[SegmentSize]) -> list[SegmentSize]:
+    return [size for size in sizes if size.is_sealed]

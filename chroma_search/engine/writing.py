@@ -43,6 +43,7 @@ class RecordStore:
         self._seals = seals
         self._names = SegmentNames()
         self._frozen: frozenset[str] = frozenset()
+        self._looked_up: tuple[Snapshot, LogEntry, dict[str, int]] | None = None
 
     def load(
         self, states: Sequence[SegmentState], dimension: int | None, next_offset: int, n_ops: int | None = None
@@ -92,7 +93,7 @@ class RecordStore:
         """Tell whether an entry would change anything: an `add` of new ids, an `update` of known ones."""
         if entry.op == "upsert":
             return True
-        n_known = len(self.snapshot.find(entry.ids))
+        n_known = len(self._found(entry))
         return n_known < len(entry.ids) if entry.op == "add" else n_known > 0
 
     def apply(self, entry: LogEntry) -> None:
@@ -102,7 +103,8 @@ class RecordStore:
         self._note_indexed()
 
     def _apply(self, entry: LogEntry) -> None:
-        offsets = self.snapshot.find(entry.ids)
+        offsets = self._found(entry)
+        self._looked_up = None
         if entry.op == "delete":
             self._delete(np.array(sorted(offsets.values()), np.int64))
             return
@@ -117,6 +119,12 @@ class RecordStore:
             parts.append(self._inserted(entry, fresh))
         if parts:
             self._publish(Rows.concat(parts), replaced)
+
+    def _found(self, entry: LogEntry) -> dict[str, int]:
+        """Return the offset ids of those ids of an entry that are known; looked up once for check and write."""
+        if self._looked_up is None or self._looked_up[:2] != (self.snapshot, entry):
+            self._looked_up = self.snapshot, entry, self.snapshot.find(entry.ids)
+        return self._looked_up[2]
 
     def _settled(self, snapshot: Snapshot) -> Snapshot:
         return settle(snapshot, self.spec, self._names, seals=self._seals, frozen=self._frozen)
@@ -192,7 +200,7 @@ def merged_metadata(old: dict[str, Any] | None, new: dict[str, Any] | None) -> d
     """Return metadata after an update: key by key, None deletes the key, nothing left is None (spec 9)."""
     if not new:
         return old
-    merged = {**(old or {}), **new}
+    merged = {**old, **new} if old else new
     if None in merged.values():
         merged = {key: value for key, value in merged.items() if value is not None}
     return merged or None

@@ -149,8 +149,8 @@ class DiskFiles:
         """
         with _translated("write", target):
             self.replace(source, target)
-            for folder in {target.parent, source.parent}:
-                self.fsync_folder(folder)
+            self.fsync_folder(target.parent)
+            self.fsync_folder(source.parent)
 
     def list_files(self, folder: Path) -> list[Path]:
         """Return the files directly in a folder, temporary ones included, by name; none if the folder is missing.

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chroma_search.requests import Selection
 
 import chroma_search.engine.collection as engine_of_collections
 from chroma_search.engine.database import Database
 from chroma_search.model import cancellation
 from chroma_search.model.cancellation import checkpoint
+from chroma_search.requests import Selection
 from chroma_search.server.access.secrets import hashed_token
 from chroma_search.server.call import Call
 from chroma_search.server.routes import records as record_routes
