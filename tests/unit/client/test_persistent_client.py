@@ -11,7 +11,7 @@ import pytest
 
 import chroma_search
 from chroma_search import EphemeralClient, K, Knn, PersistentClient, Search, SparseVector
-from chroma_search.errors import ConflictError, NotFoundError, StorageError, UnsupportedError
+from chroma_search.errors import ConflictError, CorruptionError, NotFoundError, StorageError, UnsupportedError
 
 ROOT = Path(__file__).parents[3]
 
@@ -162,6 +162,9 @@ def test_a_collection_with_records_that_the_catalog_does_not_know_is_not_swept(t
         client.create_collection("gone", embedding_function=None).add(["b"], [[1.0]])
         client.delete_collection("gone")
     (tmp_path / "catalog.sqlite").write_bytes(older)
+    with pytest.raises(CorruptionError, match="acknowledged"):
+        PersistentClient(tmp_path)
+    (tmp_path / "catalog.head").unlink()  # now nothing says at the opening that changes are lost
     with PersistentClient(tmp_path) as client:
         assert [each.name for each in client.list_collections()] == ["first"]
     assert not chroma_search.verify(tmp_path).is_clean
