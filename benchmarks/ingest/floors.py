@@ -1,7 +1,7 @@
 """What nobody can beat: hnswlib building the graph alone, and the disk writing the bytes alone. Called by `run.py`.
 
 hnswlib gets the rows of the same source with the same parameters and one thread, which is how chroma_search builds: in
-their order, and shuffled as chroma_search shuffles them.
+their order, and shuffled, which is what rows of many topics come as.
 """
 
 from __future__ import annotations

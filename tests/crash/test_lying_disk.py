@@ -45,7 +45,7 @@ def test_a_folder_that_a_killed_process_made_is_not_taken_for_safe(library, work
     """The process after it cannot know whether the name was synced."""
     round_ = run_round(library, work / "round", "records", 8, n_calls=12)
     made = [at + 1 for at, each in enumerate(round_.operations) if each.kind == "M"]
-    assert len(made) == 5  # two by the path, `collections`, a collection, its segments
+    assert len(made) == 6  # two by the path, `collections`, a collection, its segments, those without a name
     nothing: Survivors = "nothing"
     for nth, moment in enumerate(made):
         (killed,) = round_.states([(moment, "everything")], work)
