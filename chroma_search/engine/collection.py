@@ -422,10 +422,15 @@ class CollectionEngine:
                 raise LockedError(f"other processes are reading {self.name!r} all the time: purge it again")
 
     def operations(self) -> tuple[int, int]:
-        """Return how many records all writes have added, changed or deleted, and how many of these are indexed."""
+        """Return how many records all writes have added, changed or deleted, and how many of these are indexed.
+
+        Rows that are too few for an index wait for none: comparing with each of them is as fast. So everything is
+        indexed unless something is under way, and whoever waits for that need not write more.
+        """
         with self._lock:
             self._catch_up()
-            return self._store.n_ops, self._store.n_indexed_ops
+            is_waiting = self._flusher is not None and self._flusher.is_due
+            return self._store.n_ops, self._store.n_indexed_ops if is_waiting else self._store.n_ops
 
     def stats(self) -> dict[str, Any]:
         """Return where the rows are; in a folder also the bytes, and why the last flush in the background failed."""

@@ -147,6 +147,12 @@ class Flusher:
         if is_due or (index_plan(_sealed(sizes)) is not None and time.monotonic() >= self._index_again_at):
             self._indexer.start()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether there are rows that a flush or an indexing in the background will move, without another write."""
+        sizes = sizes_of(self._store.snapshot)
+        return flush_plan(sizes, log_bytes=self._log.n_bytes) is not None or index_plan(_sealed(sizes)) is not None
+
     def pause(self) -> None:
         """Let a writer wait while the log is long and is being flushed; called without the collection's lock."""
         until = time.monotonic() + LONGEST_PAUSE_S
