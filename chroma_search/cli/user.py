@@ -52,7 +52,6 @@ def add(name: str, path: Path, role: Any, tenant: str, database: str, password: 
         token = secrets.new_token()
         user.tokens.append(secrets.hashed_token(token))
     users_file.write_entries(path, entries)
-    users_file.read_users(path)  # a name or hash that is not allowed shows here
     if as_json:
         print_json({"user": name, "role": role, "tenant": tenant, "database": database, "token": token})
     else:

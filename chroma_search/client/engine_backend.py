@@ -174,18 +174,21 @@ class EngineCollection:
         )
 
     def fork(self, new_name: str) -> EngineCollection:
-        """Refuse: not in this version."""
-        raise _no_fork("fork")
+        """Make a collection with the records of this moment; what was remembered of functions goes with it."""
+        system = self.system
+        engine = system.database.fork_collection(self.engine, new_name)
+        for held in (system.functions, system.key_functions):
+            if self.id in held:
+                held[engine.id] = held[self.id]  # pyright: ignore[reportArgumentType] both of the same dict
+        return EngineCollection(system, engine)
 
     def fork_count(self) -> int:
-        """Refuse: not in this version."""
-        raise _no_fork("fork_count")
+        """Return the number of forks in the lineage."""
+        return self.system.database.fork_count(self.engine)
 
     def indexing_status(self) -> IndexingStatus:
-        """Return how many of the records have reached an index."""
-        engine = self.live()
-        indexed = sum(each["live"] for each in engine.stats()["segments"] if each["indexes"])
-        total = engine.count()
+        """Return how many operations on records there were, and how many of these have reached an index."""
+        total, indexed = self.live().operations()
         return IndexingStatus(
             num_indexed_ops=indexed,
             num_unindexed_ops=total - indexed,
@@ -391,12 +394,3 @@ def engine_backend(collection: Collection) -> EngineCollection:
 
 def _record(info: DatabaseInfo) -> DatabaseRecord:
     return {"id": info.id, "name": info.name, "tenant": info.tenant}
-
-
-def _no_fork(feature: str) -> UnsupportedError:
-    return UnsupportedError(
-        f"{feature} is not implemented for local collections: copy with get() and add()",
-        feature=feature,
-        why="not implemented for local collections",
-        instead="copy the records with get(include=['embeddings', ...]) and add()",
-    )

@@ -1,38 +1,29 @@
 """Backup: a consistent copy of a folder, made while others read and write it. A backup opens as a folder.
 
-Each collection is copied as it is at one moment: its log by SQLite's own backup, then the segment files that the copied
-manifest names, which are immutable. They are opened first, so that a flush that replaces them meanwhile does no harm.
-Every copied byte is checked. The backup appears under its name only when it is complete and on the disk.
+Each collection is copied as it is at one moment (`collection_copy.py`), and every copied byte is checked. The backup
+appears under its name only when it is complete and on the disk.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from chroma_search.engine.catalog import Catalog, CollectionInfo
-from chroma_search.engine.collection import LOG, SEGMENTS
-from chroma_search.engine.collection_card import write_card
+from chroma_search.engine.collection_copy import copied_segments, copy_collection, sync_database
 from chroma_search.engine.database import CATALOG, COLLECTIONS
 from chroma_search.engine.verifying import Progress
-from chroma_search.errors import ConflictError, CorruptionError, NotFoundError, StorageError
+from chroma_search.errors import ConflictError, NotFoundError, StorageError
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
-from chroma_search.storage.log import SegmentEntry, SqliteLog
-from chroma_search.storage.segment_file import SegmentFile
 
 MAKING = ".making"
 """What the name of an unfinished backup ends in."""
-ATTEMPTS = 5
-"""Times that a log is copied again because a flush replaced a segment before it was opened."""
-COPY_BYTES = 1 << 22
-"""Bytes copied at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +99,7 @@ def _copy(source: Path, making: Path, files: Files, progress: Progress | None) -
         for at, info in enumerate(collections):
             name = f"{COLLECTIONS}/{info.id}"
             try:
-                n_segments += _copy_collection(source / name, making / name, info, files)
+                n_segments += copy_collection(source / name, making / name, info, files, copied_segments)
             except NotFoundError:  # it was deleted meanwhile
                 shutil.rmtree(making / name, ignore_errors=True)
                 gone.append(info)
@@ -118,68 +109,8 @@ def _copy(source: Path, making: Path, files: Files, progress: Progress | None) -
             for info in gone:
                 catalog.remove_collection(info.id)
         catalog.shrink(wait_s=0.0)
-    _sync(making / CATALOG, files)
+    sync_database(making / CATALOG, files)
     return len(collections) - len(gone), n_segments
-
-
-def _copy_collection(source: Path, target: Path, info: CollectionInfo, files: Files) -> int:
-    if not source.exists():
-        raise NotFoundError("the collection was deleted", kind="collection", name=info.name)
-    files.make_folder(target / SEGMENTS)
-    write_card(files, target, info)
-    for attempt in range(ATTEMPTS):
-        (target / LOG).unlink(missing_ok=True)
-        entries = _copy_log(source / LOG, target / LOG)
-        reach("backup.after_log")
-        try:
-            _copy_segments(entries, source / SEGMENTS, target / SEGMENTS, files)
-        except FileNotFoundError as error:
-            if attempt < ATTEMPTS - 1:
-                continue
-            path = str(error.filename)
-            raise CorruptionError(f"{path} is missing: repair() the folder", path=path) from error
-        _sync(target / LOG, files)
-        return len(entries)
-    raise AssertionError("the last attempt has returned")
-
-
-def _copy_segments(entries: Sequence[SegmentEntry], source: Path, target: Path, files: Files) -> None:
-    """Copy segment files and check the copies; all are opened first, so that none can go meanwhile."""
-    with ExitStack() as stack:
-        opened = [stack.enter_context((source / entry.name).open("rb")) for entry in entries]
-        for entry, file in zip(entries, opened, strict=True):
-            files.write_file(target / entry.name, _parts(file))
-            with closing(SegmentFile.open(target / entry.name)) as copy:
-                copy.verify()
-            reach("backup.after_segment")
-
-
-def _copy_log(source: Path, target: Path) -> tuple[SegmentEntry, ...]:
-    """Copy a log and check every entry of the copy; return the segments that it names."""
-    with closing(SqliteLog(source, "read")) as log:
-        log.copy_to(target)
-    with closing(SqliteLog(target, "open")) as copy:
-        manifest = copy.news().manifest
-        copy.shrink()
-    return () if manifest is None else manifest.segments
-
-
-def _parts(file: IO[bytes]) -> Iterator[bytes]:
-    while part := file.read(COPY_BYTES):
-        yield part
-
-
-def _sync(path: Path, files: Files) -> None:
-    """Wait until the disk holds a file of SQLite, and its name; the connection was closed, so it is one file."""
-    for suffix in ("-wal", "-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).unlink()
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    files.sync_folder(path.parent)
 
 
 def _rename(making: Path, target: Path, files: Files) -> None:

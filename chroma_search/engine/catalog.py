@@ -58,6 +58,7 @@ class CollectionInfo:
         config: `CollectionConfig.to_stored()`.
         metadata: of the collection itself, or None.
         schema: JSON form of its schema, or None.
+        lineage: of a fork, the collection from which it and its siblings come; None of others.
     """
 
     id: uuid.UUID
@@ -67,6 +68,18 @@ class CollectionInfo:
     config: Mapping[str, Any]
     metadata: Mapping[str, Any] | None
     schema: Mapping[str, Any] | None
+    lineage: uuid.UUID | None = None
+
+    @staticmethod
+    def of(id_: str, name: str, tenant: str, database: str, facts: Mapping[str, Any]) -> CollectionInfo:
+        """Return what is stored; `facts` as `facts()` gives them.
+
+        Raises:
+            KeyError, ValueError, TypeError: it is nothing of ours.
+        """
+        lineage = facts.get("lineage")  # folders of earlier programs have none
+        known = facts["config"], facts["metadata"], facts["schema"]
+        return CollectionInfo(uuid.UUID(id_), name, tenant, database, *known, lineage and uuid.UUID(lineage))
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -75,7 +88,8 @@ class CollectionInfo:
 
     def facts(self) -> str:
         """Return what is stored beside the name."""
-        return json.dumps({"config": self.config, "metadata": self.metadata, "schema": self.schema})
+        known = {"config": self.config, "metadata": self.metadata, "schema": self.schema}
+        return json.dumps(known if self.lineage is None else {**known, "lineage": str(self.lineage)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +157,9 @@ class Catalog:
         return CatalogState(frozenset(name for name, _ in names), databases, collections)
 
     @contextmanager
-    def writing(self) -> Generator[None]:
+    def writing(self, *, waits: bool = True) -> Generator[None]:
         """Hold the writer's lock: all changes made inside are durable at the end, or none is made."""
-        with self._file.writing():
+        with self._file.writing(waits=waits):
             yield
             union = " UNION ALL ".join(f"SELECT checksum FROM {table}" for table in _TABLES)
             self._file.execute(f"INSERT OR REPLACE INTO head SELECT 1, count(*), sum(checksum) FROM ({union})")
@@ -195,8 +209,12 @@ class Catalog:
         self._file.execute(f"INSERT OR IGNORE INTO removed SELECT id FROM collections WHERE {which}", values)
         self._file.execute(f"DELETE FROM collections WHERE {which}", values)
 
+    def announce(self, id: uuid.UUID) -> None:
+        """Count a collection as removed until it is put: so its folder goes if that never happens."""
+        self._file.execute("INSERT OR IGNORE INTO removed VALUES (?)", (str(id),))
+
     def removed(self) -> set[str]:
-        """Return the ids of collections that were removed, and whose folders may still be there."""
+        """Return the ids of collections that were removed, or not made yet, and whose folders may be there."""
         ids = self._file.execute("SELECT id FROM removed")
         return {id_ for (id_,) in ids if isinstance(id_, str)}  # in a damaged file it may be anything
 
@@ -239,10 +257,7 @@ class Catalog:
     def _read(self, id_: str, name: str, tenant: str, database: str, facts: str, checksum: int) -> CollectionInfo:
         if _checksum(id_, name, tenant, database, facts) != checksum:
             raise self._damaged("what it says of a collection is not what was written")
-        known = json.loads(facts)
-        return CollectionInfo(
-            uuid.UUID(id_), name, tenant, database, known["config"], known["metadata"], known["schema"]
-        )
+        return CollectionInfo.of(id_, name, tenant, database, json.loads(facts))
 
     def _damaged(self, what: str) -> CorruptionError:
         return CorruptionError(
@@ -282,9 +297,7 @@ def sound_rows(path: Path) -> SoundRows:
         ]
         collections: list[CollectionInfo] = []
         for id_, name, tenant, database, facts in _sound(copy, "collections", "id, name, tenant, database, facts"):
-            known = json.loads(facts)
-            parts = known["config"], known["metadata"], known["schema"]
-            collections.append(CollectionInfo(uuid.UUID(id_), name, tenant, database, *parts))
+            collections.append(CollectionInfo.of(id_, name, tenant, database, json.loads(facts)))
         head = copy.read("SELECT n_rows, total FROM head").rows
         changes = copy.read("SELECT n FROM changes").rows
     noted = CommitNote(path).read()

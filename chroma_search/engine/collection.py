@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,11 @@ from chroma_search.storage.log_entry import LogEntry, Operation
 from chroma_search.storage.segment import IndexSpec
 from chroma_search.storage.segment_folder import SegmentFolder
 from chroma_search.storage.snapshot import Snapshot
-from chroma_search.storage.sqlite_file import BUSY_S
+from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
 
 LOG, SEGMENTS = "log.sqlite", "segments"
+
+T = TypeVar("T")
 
 OPENING_ATTEMPTS = 5
 """Times that the manifest is read again when a file it names is gone: each time another flush must have ended."""
@@ -172,6 +174,11 @@ class CollectionEngine:
             self.config = config
             self._store.reconfigure(IndexSpec(config.space, config.index_kind, config.index_params))
 
+    def begin_as(self, other: CollectionEngine) -> None:
+        """Begin with the records that another collection in memory has now; from then on each goes its own way."""
+        with other._lock, self._lock:
+            self._store.begin_as(other._store)
+
     def add(self, batch: WriteBatch) -> None:
         """Insert records; ids that exist are skipped."""
         self._write("add", batch)
@@ -188,9 +195,9 @@ class CollectionEngine:
         """Delete records and return upstream's count: by ids alone the number asked for, else the number deleted."""
         self._check_filter(selection.where)
         self._check_writable()
-        with self._lock:
-            log = self._opened_log()
-            with log.writing():
+
+        def write(log: Log) -> LogEntry:
+            with log.writing(waits=False):
                 self._catch_up()
                 snapshot = self._store.snapshot
                 entry = LogEntry("delete", locate(self._select(snapshot, selection), snapshot.segments).ids())
@@ -198,6 +205,9 @@ class CollectionEngine:
                     log.append(entry)
             if entry.ids:
                 self._applied(entry)
+            return entry
+
+        entry = self._when_free(write)
         if selection.ids is not None and selection.where is None:
             return len(selection.ids)
         return len(entry.ids)
@@ -208,9 +218,9 @@ class CollectionEngine:
         self._check_writable()
         if self._flusher is not None:
             self._flusher.pause()
-        with self._lock:
-            log = self._opened_log()
-            with log.writing():
+
+        def write(log: Log) -> None:
+            with log.writing(waits=False):
                 self._catch_up()
                 self._store.check(entry)
                 has_effect = self._store.has_effect(entry)
@@ -218,7 +228,25 @@ class CollectionEngine:
                     log.append(entry)
             if has_effect:
                 self._applied(entry)  # as a whole, for readers see what is applied
+
+        self._when_free(write)
         reach("store.after_apply")
+
+    def _when_free(self, write: Callable[[Log], T]) -> T:
+        """Write under the lock, as soon as no other process holds that of the log; readers go on meanwhile.
+
+        Raises:
+            LockedError: another process has been writing for `BUSY_S`.
+        """
+        until = time.monotonic() + BUSY_S
+        while True:
+            try:
+                with self._lock:
+                    return write(self._opened_log())
+            except LockedError:
+                if time.monotonic() >= until:
+                    raise
+            time.sleep(RETRY_S)
 
     def _applied(self, entry: LogEntry) -> None:
         self._store.apply(entry)
@@ -269,7 +297,8 @@ class CollectionEngine:
         if news.manifest is not None and self._segments is not None:
             segments, spec = self._segments, self._store.spec
             states = [segments.open(each, spec) for each in news.manifest.segments]
-            self._store.load(states, news.manifest.dimension, news.manifest.next_offset)
+            manifest = news.manifest
+            self._store.load(states, manifest.dimension, manifest.next_offset, manifest.n_ops)
         for entry in news.entries:
             self._store.apply(entry)
 
@@ -391,6 +420,12 @@ class CollectionEngine:
             reach("purge.before_truncate")
             if isinstance(log, SqliteLog) and not log.shrink(wait_s=BUSY_S):
                 raise LockedError(f"other processes are reading {self.name!r} all the time: purge it again")
+
+    def operations(self) -> tuple[int, int]:
+        """Return how many records all writes have added, changed or deleted, and how many of these are indexed."""
+        with self._lock:
+            self._catch_up()
+            return self._store.n_ops, self._store.n_indexed_ops
 
     def stats(self) -> dict[str, Any]:
         """Return where the rows are; in a folder also the bytes, and why the last flush in the background failed."""

@@ -7,7 +7,6 @@ so that a person who looks into a folder sees which collection it is.
 from __future__ import annotations
 
 import json
-import uuid
 import zlib
 from pathlib import Path
 
@@ -44,15 +43,7 @@ def read_card(folder: Path) -> CollectionInfo:
         if json.loads(first) != {"crc32": zlib.crc32(text)}:
             raise ValueError("another checksum")
         known = json.loads(text)
-        return CollectionInfo(
-            uuid.UUID(known["id"]),
-            known["name"],
-            known["tenant"],
-            known["database"],
-            known["config"],
-            known["metadata"],
-            known["schema"],
-        )
+        return CollectionInfo.of(known["id"], known["name"], known["tenant"], known["database"], known)
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptionError(
             f"{path} is damaged: repair() the folder", path=str(path), expected="JSON as its checksum says"

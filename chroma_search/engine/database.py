@@ -10,29 +10,30 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 import uuid
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
-from chroma_search.engine.collection import LOG, SEGMENTS, CollectionEngine, only_reads
+from chroma_search.engine.collection import LOG, CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
+from chroma_search.engine.collection_copy import copy_collection, linked_segments
+from chroma_search.engine.sweeping import sweep
 from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
-from chroma_search.storage.sqlite_file import BUSY_S
+from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
 CATALOG, COLLECTIONS, DAMAGED = "catalog.sqlite", "collections", "damaged"
-
-PAGE_BYTES = 4096
 
 Place = tuple[str, str, str]
 
@@ -252,10 +253,7 @@ class Database:
     def _modify(
         self, id_: uuid.UUID, name: str | None, metadata: dict[str, Any] | None, config: CollectionConfig | None
     ) -> None:
-        held = next((info for info in self._collections.values() if info.id == id_), None)
-        if held is None:
-            raise NotFoundError(f"Collection [{id_}] does not exist", kind="collection", name=str(id_))
-        changed = held
+        held = changed = self._info(id_)
         if name is not None and name != held.name:
             if (held.tenant, held.database, name) in self._collections:
                 raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
@@ -269,6 +267,68 @@ class Database:
         folder = self._folder_of(id_)
         if folder is not None:
             write_card(self._files, folder, changed)
+
+    def fork_collection(self, engine: CollectionEngine, name: str) -> CollectionEngine:
+        """Make a collection with the records, configuration, schema and metadata that another one has now.
+
+        In memory both share what does not change; in a folder the new one gets links to the segment files and a copy of
+        the log. It is there whole or not at all, also after a kill.
+
+        Raises:
+            ConflictError: the name is taken. NotFoundError: the collection was deleted.
+            StorageError: the disk is full or fails; nothing is changed then.
+        """
+        fork_id = uuid.uuid4()
+        folder = self._folder_of(fork_id)
+        while True:
+            if folder is not None:
+                with self._changing():
+                    self._forked(engine, fork_id, name)
+                    # What a kill leaves holds records, and would look as if the catalog had lost it.
+                    self._catalog.announce(fork_id)
+                reach("fork.after_announcement")
+            with self._changing():
+                info = self._forked(engine, fork_id, name)
+                if folder is not None:
+                    if str(fork_id) not in self._catalog.removed():
+                        continue  # another process has opened the folder just now, and swept
+                    self._copy_folder(engine, folder, info)
+                    self._catalog.forget_removed(str(fork_id))
+                self._catalog.put_collection(info)
+                fork = self._engines[fork_id] = self._new_engine(info, engine.config)
+                if folder is None:
+                    fork.begin_as(engine)
+                return fork
+
+    def fork_count(self, engine: CollectionEngine) -> int:
+        """Return how many forks there are in the lineage of a collection, itself included if it is one.
+
+        Raises:
+            NotFoundError: the collection was deleted.
+        """
+        with self._known():
+            held = self._info(engine.id)
+            root = held.lineage or held.id
+            return sum(info.lineage == root for info in self._collections.values())
+
+    def _forked(self, engine: CollectionEngine, fork_id: uuid.UUID, name: str) -> CollectionInfo:
+        held = self._info(engine.id)
+        if (held.tenant, held.database, name) in self._collections:
+            raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
+        return replace(held, id=fork_id, name=name, lineage=held.lineage or held.id)
+
+    def _copy_folder(self, engine: CollectionEngine, folder: Path, info: CollectionInfo) -> None:
+        source = self._folder_of(engine.id)
+        assert source is not None
+        try:
+            copy_collection(source, folder, info, self._files, linked_segments)
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise StorageError(f"cannot fork {engine.name!r}: {error.strerror or error}") from error
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        reach("fork.after_copy")
 
     def purge(self) -> None:
         """Let nothing of what was deleted or replaced stay in any file; also not what `repair` put aside.
@@ -297,17 +357,30 @@ class Database:
 
     @contextmanager
     def _changing(self) -> Generator[None]:
-        """Hold the writer's lock of the catalog; what is known is read again at the end, be it changed or not."""
+        """Hold the writer's lock of the catalog; what is known is read again at the end, be it changed or not.
+
+        While another process holds that lock, ours is free: readers go on.
+
+        Raises:
+            LockedError: another process has been writing for `BUSY_S`.
+        """
         if self._reads_only:
             raise only_reads("changing tenants, databases or collections")
-        with self._lock:
-            try:
-                with self._catalog.writing():
+        until = time.monotonic() + BUSY_S
+        while True:
+            with self._lock, ExitStack() as afterwards, ExitStack() as writing:
+                try:
+                    writing.enter_context(self._catalog.writing(waits=False))
+                except LockedError:
+                    if time.monotonic() >= until:
+                        raise
+                else:
+                    afterwards.callback(self._read)
                     if self._catalog.has_changed():
                         self._read()
                     yield
-            finally:
-                self._read()
+                    return
+            time.sleep(RETRY_S)
 
     def _read(self) -> None:
         state = self._catalog.state()
@@ -363,6 +436,12 @@ class Database:
             n_bytes = engine.held_bytes
             if n_bytes and engine.unload():
                 held -= n_bytes
+
+    def _info(self, id_: uuid.UUID) -> CollectionInfo:
+        found = next((info for info in self._collections.values() if info.id == id_), None)
+        if found is None:
+            raise NotFoundError(f"Collection [{id_}] does not exist", kind="collection", name=str(id_))
+        return found
 
     def _tenant(self, name: str) -> str:
         if name not in self._tenants:
@@ -427,34 +506,9 @@ class Database:
                 shutil.rmtree(folder, ignore_errors=True)  # what stays is swept when the database is opened next
 
     def _sweep(self) -> None:
-        """Remove folders that a killed process has left: of removed collections, and of those it was just making.
-
-        A folder with records that the catalog neither knows nor has removed stays: the catalog is then an older one
-        than it should be, and `verify` and `repair` know what to do.
-        """
+        """Remove what killed processes have left."""
         assert self._folder is not None
-        with self._lock, self._catalog.writing():  # nobody is creating one at the same time
+        with self._lock, self._catalog.writing():
             self._read()
             known = {str(info.id) for info in self._collections.values()}
-            removed = self._catalog.removed() - known
-            for folder in (self._folder / COLLECTIONS).iterdir():
-                if folder.name in known:
-                    self._files.sweep(folder)
-                elif folder.name in removed or not _was_written(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
-            for id_ in removed:
-                if not (self._folder / COLLECTIONS / id_).exists():
-                    self._catalog.forget_removed(id_)
-
-
-def _was_written(folder: Path) -> bool:
-    """Tell whether a collection that nobody knows could hold records; when in doubt, yes."""
-    if not (folder / LOG).exists():
-        return (folder / SEGMENTS).exists()
-    try:
-        with closing(SqliteLog(folder / LOG, "read")) as log:
-            return log.news().holds_records
-    except NotFoundError:  # it was deleted
-        return False
-    except StorageError:  # one that was just being made has a single page
-        return (folder / LOG).stat().st_size > PAGE_BYTES or (folder / SEGMENTS).exists()
+            sweep(self._folder / COLLECTIONS, self._catalog, known, self._files)

@@ -71,6 +71,7 @@ class _Start:
     seq: int
     chain: int
     next_offset: int
+    n_ops: int
     n_log_bytes: int
     n_loads: int
     merges: Sequence[Merge]
@@ -139,11 +140,11 @@ class Flusher:
 
     def flush_if_due(self) -> None:
         """Start in the background what is due and is not running; called under the collection's lock."""
-        snapshot = self._store.snapshot
-        is_due = flush_plan(sizes_of(snapshot), log_bytes=self._log.n_bytes) is not None
+        sizes = sizes_of(self._store.snapshot)
+        is_due = flush_plan(sizes, log_bytes=self._log.n_bytes) is not None
         if is_due:
             self._flusher.start()
-        if is_due or (index_plan(_sealed(snapshot)) is not None and time.monotonic() >= self._index_again_at):
+        if is_due or (index_plan(_sealed(sizes)) is not None and time.monotonic() >= self._index_again_at):
             self._indexer.start()
 
     def pause(self) -> None:
@@ -170,7 +171,7 @@ class Flusher:
         with self._telling_of_errors():
             while True:
                 is_flushing = self._flusher.is_running
-                if index_plan(_sealed(self._store.snapshot)) is not None:
+                if index_plan(_sealed(sizes_of(self._store.snapshot))) is not None:
                     if not self._index(index_plan, 0.0):
                         break
                     self.last_error = None
@@ -227,7 +228,8 @@ class Flusher:
             self._store.freeze()
             version, seq, chain = self._log.position
             store = self._store
-            return _Start(snapshot, version, seq, chain, store.next_offset, self._log.n_bytes, store.n_loads, merges)
+            counts = store.n_ops, self._log.n_bytes, store.n_loads
+            return _Start(snapshot, version, seq, chain, store.next_offset, *counts, merges)
 
     def _flushed(self, merge: Merge, snapshot: Snapshot) -> tuple[Merged, SegmentEntry]:
         spec, states = self._store.spec, snapshot.segments[merge.first : merge.last + 1]
@@ -250,7 +252,8 @@ class Flusher:
         sealed = [state for state in start.snapshot.segments if state.segment.is_sealed]
         entries = (*(entry_of(state.segment.name, state) for state in sealed), *(entry for _, entry in made))
         dimension = start.snapshot.dimension
-        manifest = Manifest(start.version + 1, start.seq, start.chain, start.next_offset, dimension, entries)
+        base = start.version + 1, start.seq, start.chain, start.next_offset
+        manifest = Manifest(*base, dimension, entries, start.n_ops)
         with self._lock:
             with self._log.writing():
                 self._catch_up()
@@ -262,6 +265,7 @@ class Flusher:
             if self._store.n_loads == start.n_loads:  # the tail is the one that was frozen
                 for merged, entry in made:
                     self._store.exchange(merged, self._folder.open(entry, self._store.spec).segment)
+                self._store.n_indexed_ops = start.n_ops
                 self._log.adopt(manifest, n_flushed_bytes=start.n_log_bytes)
             self._catch_up()
             return True
@@ -299,7 +303,7 @@ class Flusher:
         with self._lock:
             self._catch_up()
             snapshot = self._store.snapshot
-            sizes = _sealed(snapshot)
+            sizes = _sealed(sizes_of(snapshot))
             merge = plan(sizes)
             if merge is None:
                 return None
@@ -330,5 +334,5 @@ class Flusher:
             return True
 
 
-def _sealed(snapshot: Snapshot) -> list[SegmentSize]:
-    return [size for size in sizes_of(snapshot) if size.is_sealed]
+def _sealed(sizes: Sequence[SegmentSize]) -> list[SegmentSize]:
+    return [size for size in sizes if size.is_sealed]

@@ -303,7 +303,7 @@ class _Repair:
         write_card(self.files, built, info)
         segments = SegmentFolder(built / SEGMENTS, self.files)
         entries = tuple(segments.write(state) for state in store.snapshot.segments if state.n_live)
-        manifest = Manifest(1, last_seq, 0, store.next_offset, store.snapshot.dimension, entries)
+        manifest = Manifest(1, last_seq, 0, store.next_offset, store.snapshot.dimension, entries, store.n_ops)
         with closing(SqliteLog(built / LOG)) as log:
             log.begin(manifest)
         self.files.sync_folder(built)
@@ -388,7 +388,7 @@ def _load(store: RecordStore, log: SalvagedLog, folder: Path, losses: list[str])
         rows.offset_ids[fresh] = np.arange(next_offset, next_offset + len(fresh))
         next_offset += len(fresh)
         states.append(SegmentState.of(Segment(f"left-{at}", rows, store.spec, None)))
-    store.load(_without_twins(states), dimension, next_offset)
+    store.load(_without_twins(states), dimension, next_offset, manifest.n_ops)
 
 
 def _places(folder: Path) -> dict[str, Path]:

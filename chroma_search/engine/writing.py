@@ -7,6 +7,7 @@ changed, so readers may take it at any time. The same entries in the same order 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,15 +36,31 @@ class RecordStore:
         self.next_offset = 1
         self.n_loads = 0
         """Times that all was begun anew."""
+        self.n_ops = 0
+        """Records that all writes added, changed or deleted."""
+        self.n_indexed_ops = 0
+        """Those of them that are in sealed segments, or need not be in any."""
         self._seals = seals
         self._names = SegmentNames()
         self._frozen: frozenset[str] = frozenset()
+        self._looked_up: tuple[Snapshot, LogEntry, dict[str, int]] | None = None
 
-    def load(self, states: Sequence[SegmentState], dimension: int | None, next_offset: int) -> None:
-        """Begin anew with what a manifest says."""
+    def load(
+        self, states: Sequence[SegmentState], dimension: int | None, next_offset: int, n_ops: int | None = None
+    ) -> None:
+        """Begin anew with what a manifest says; where nobody counted operations, each record is one."""
         self.snapshot = Snapshot.of(states, dimension)
         self.next_offset = next_offset
         self.n_loads += 1
+        self.n_ops = self.n_indexed_ops = self.snapshot.n_live if n_ops is None else n_ops
+
+    def begin_as(self, other: RecordStore) -> None:
+        """Begin with what another store holds now: nothing is copied, for snapshots never change."""
+        self.snapshot = other.snapshot
+        self.next_offset = other.next_offset
+        self.n_loads += 1
+        self.n_ops, self.n_indexed_ops = other.n_ops, other.n_indexed_ops
+        self._names = replace(other._names)
 
     def freeze(self) -> None:
         """Let the segments of the tail stay what they are, but for tombstones, while they are being flushed."""
@@ -56,6 +73,7 @@ class RecordStore:
     def exchange(self, merged: Merged, segment: Segment) -> None:
         """Put a segment in place of those it was made of."""
         self.snapshot = exchanged(self.snapshot, merged, segment)
+        self._note_indexed()
 
     def check(self, entry: LogEntry) -> None:
         """Refuse an entry that could not be applied.
@@ -75,12 +93,18 @@ class RecordStore:
         """Tell whether an entry would change anything: an `add` of new ids, an `update` of known ones."""
         if entry.op == "upsert":
             return True
-        n_known = len(self.snapshot.find(entry.ids))
+        n_known = len(self._found(entry))
         return n_known < len(entry.ids) if entry.op == "add" else n_known > 0
 
     def apply(self, entry: LogEntry) -> None:
         """Carry out a checked entry: `add` skips known ids, `update` unknown ones."""
-        offsets = self.snapshot.find(entry.ids)
+        self._apply(entry)
+        self.n_ops += len(entry.ids)
+        self._note_indexed()
+
+    def _apply(self, entry: LogEntry) -> None:
+        offsets = self._found(entry)
+        self._looked_up = None
         if entry.op == "delete":
             self._delete(np.array(sorted(offsets.values()), np.int64))
             return
@@ -96,6 +120,12 @@ class RecordStore:
         if parts:
             self._publish(Rows.concat(parts), replaced)
 
+    def _found(self, entry: LogEntry) -> dict[str, int]:
+        """Return the offset ids of those ids of an entry that are known; looked up once for check and write."""
+        if self._looked_up is None or self._looked_up[:2] != (self.snapshot, entry):
+            self._looked_up = self.snapshot, entry, self.snapshot.find(entry.ids)
+        return self._looked_up[2]
+
     def _settled(self, snapshot: Snapshot) -> Snapshot:
         return settle(snapshot, self.spec, self._names, seals=self._seals, frozen=self._frozen)
 
@@ -106,10 +136,17 @@ class RecordStore:
     def flush(self) -> None:
         """Seal the tail."""
         self.snapshot = flush(self.snapshot, self.spec, self._names)
+        self._note_indexed()
 
     def compact(self) -> None:
         """Make one segment of all."""
         self.snapshot = compact(self.snapshot, self.spec, self._names)
+        self._note_indexed()
+
+    def _note_indexed(self) -> None:
+        """Without a tail everything written is indexed: a delete is, when no segment of the tail holds the record."""
+        if not self.snapshot.segments or self.snapshot.segments[-1].segment.is_sealed:
+            self.n_indexed_ops = self.n_ops
 
     def reconfigure(self, spec: IndexSpec) -> None:
         """Take other parameters: those of the search hold at once, those of building for what is built from now on."""
@@ -163,7 +200,7 @@ def merged_metadata(old: dict[str, Any] | None, new: dict[str, Any] | None) -> d
     """Return metadata after an update: key by key, None deletes the key, nothing left is None (spec 9)."""
     if not new:
         return old
-    merged = {**(old or {}), **new}
+    merged = {**old, **new} if old else new
     if None in merged.values():
         merged = {key: value for key, value in merged.items() if value is not None}
     return merged or None

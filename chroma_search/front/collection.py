@@ -285,23 +285,35 @@ class Collection(CollectionHandle):
         self._backend.modify(self._calls.modify(name, metadata, configuration))
 
     def fork(self, new_name: str) -> Collection:
-        """Return a new collection with the records of this one, which both change independently afterwards.
+        """Make a collection in the same database with the records, configuration, schema and metadata of this moment.
+
+        It costs little: both share what is in segments, in memory and on the disk. From then on each changes for
+        itself; what one of them deletes and purges is still in the files of the other.
+
+        Args:
+            new_name: 3-512 characters of `[a-zA-Z0-9._-]`.
 
         Raises:
-            UnsupportedError: an embedded collection, or Chroma's local server, cannot be forked.
+            ValueError: a name that is not allowed.
+            ConflictError: the name is taken. NotFoundError: the collection was deleted.
+            StorageError: the disk is full or fails; nothing is changed then.
+            UnsupportedError: Chroma's own server of one node forks nothing.
         """
         return Collection(self._backend.fork(validate_collection_name(new_name)), *self._calls.given)
 
     def fork_count(self) -> int:
-        """Return how many forks there are in the lineage of this collection.
+        """Return the number of forks in the lineage: a collection and all its forks, and theirs, say the same.
 
         Raises:
-            UnsupportedError: as `fork`.
+            NotFoundError: the collection was deleted. UnsupportedError: as `fork`.
         """
         return self._backend.fork_count()
 
     def get_indexing_status(self) -> IndexingStatus:
-        """Return how many of the records have reached an index; the others are found by comparing with each."""
+        """Return how much of what was written is indexed; the rest is found by comparing with each record.
+
+        Each record that a call added, changed or deleted is one operation, over the whole life of the collection.
+        """
         return self._backend.indexing_status()
 
     def flush(self) -> None:

@@ -65,8 +65,8 @@ class Embedder:
 
     def __init__(self, facts: CollectionFacts, given: Any | None, data_loader: DataLoader | None) -> None:
         self._facts = facts
-        self._given = given
-        self._loader = data_loader
+        self.given = given
+        self.loader = data_loader
 
     @property
     def configured(self) -> Any | None:
@@ -82,9 +82,9 @@ class Embedder:
         Raises:
             InvalidInputError: the collection was opened without one.
         """
-        if self._loader is None:
+        if self.loader is None:
             raise InvalidInputError("You must set a data loader on the collection if loading from URIs.")
-        return self._loader
+        return self.loader
 
     def load(self, uris: Any) -> Any:
         """Return what the data loader makes of URIs."""
@@ -175,7 +175,7 @@ class Embedder:
         return dict(zip(texts, vectors, strict=True))
 
     def _sources(self) -> EmbeddingSources:
-        return EmbeddingSources(given=self._given, configured=self.configured, of_key=self._of_key)
+        return EmbeddingSources(given=self.given, configured=self.configured, of_key=self._of_key)
 
     def _of_key(self, key: str) -> KeyFunctions | None:
         rules = self._facts.rules()

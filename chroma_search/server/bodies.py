@@ -9,12 +9,35 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag
 
 MAX_U32 = 2**32 - 1
 
+MAX_STORED_DEPTH = 64
+"""Deepest nesting of what is stored as it was sent. What JSON can be read of can be nested deeper than what can be
+written, so one such configuration would break every answer that shows its collection."""
+
 U32 = Annotated[int, Field(ge=0, le=MAX_U32)]
 JsonObject = dict[str, Any]
+
+
+def _shallow(form: JsonObject) -> JsonObject:
+    level: list[Any] = [form]
+    for _ in range(MAX_STORED_DEPTH):
+        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+        level = [each for each in level if isinstance(each, (dict, list))]
+        if not level:
+            return form
+    raise ValueError(f"nested more than {MAX_STORED_DEPTH} levels deep")
+
+
+def _without_null(form: JsonObject) -> JsonObject:
+    if any(value is None for value in form.values()):
+        raise ValueError("null is no value of a key")
+    return form
+
+
+StoredObject = Annotated[JsonObject, AfterValidator(_shallow)]
 
 
 def _encoding(vectors: Any) -> str:
@@ -80,9 +103,9 @@ class CreateCollection(Body):
     """A collection to create, or to open."""
 
     name: str
-    metadata: JsonObject | None = None
-    configuration: JsonObject | None = None
-    schema_form: JsonObject | None = Field(None, alias="schema")
+    metadata: Annotated[JsonObject, AfterValidator(_without_null)] | None = None
+    configuration: StoredObject | None = None
+    schema_form: StoredObject | None = Field(None, alias="schema")
     get_or_create: bool = False
 
 
@@ -111,7 +134,7 @@ class ConfigurationUpdate(Body):
 
     hnsw: HnswUpdate | None = None
     spann: SpannUpdate | None = None
-    embedding_function: JsonObject | None = None
+    embedding_function: StoredObject | None = None
 
 
 class UpdateCollection(Body):

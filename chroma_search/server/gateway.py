@@ -27,6 +27,7 @@ from chroma_search.engine.database import Database
 from chroma_search.errors import ChromaSearchError, DeadlineError, ForbiddenError, OverloadedError
 from chroma_search.model.cancellation import cancellable
 from chroma_search.server.access.authentication import Authentication
+from chroma_search.server.access.origins import Origins
 from chroma_search.server.access.roles import Identity
 from chroma_search.server.answers import to_json
 from chroma_search.server.call import Call, Route
@@ -88,12 +89,16 @@ class Gateway:
         self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
         self._readers = ThreadPoolExecutor(settings.reader_threads, "reader")
         self._writers = ThreadPoolExecutor(settings.writer_threads, "writer")
-        self._n_at_work = 0
+        self._logins = ThreadPoolExecutor(1, "login")  # of its own: passwords are dear, and writers may all be waiting
+        is_open = settings.users_file is None and not settings.allow_unauthenticated
+        self._origins = Origins(settings.cors_allow_origins) if is_open else None
+        self._n_at_work = self._bytes_at_work = 0
 
     def close(self) -> None:
         """Wait for the calls that are at work."""
         self._readers.shutdown()
         self._writers.shutdown()
+        self._logins.shutdown()
 
     async def answer(self, request: Request, route: Route, path: Mapping[str, str]) -> Response:
         """Return the answer to a request; never raises for what a request can do."""
@@ -114,12 +119,15 @@ class Gateway:
 
         Raises:
             UnauthenticatedError, RateLimitError: see `Authentication.identify`.
+            ForbiddenError: a web page of elsewhere calls a server that has no users.
         """
+        if self._origins is not None:
+            self._origins.check(request.headers)
         address = request.client.host if request.client else ""
         authentication = self._authentication
         if authentication.is_slow(request.headers):
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._writers, authentication.identify, request.headers, address)
+            return await loop.run_in_executor(self._logins, authentication.identify, request.headers, address)
         return authentication.identify(request.headers, address)
 
     async def _run(self, request: Request, route: Route, path: Mapping[str, str], progress: _Progress) -> bytes:
@@ -135,15 +143,21 @@ class Gateway:
         self._metrics.at_work.inc()
         try:
             query = None if route.query is None else parse_query(request.query_params, route.query)
-            sent = b"" if route.body is None else await self._read(request)
-            progress.n_bytes = len(sent)
+            sent = b"" if route.body is None else await self._read(request, progress)
             return await self._in_thread(request, progress, sent, path, query)
         finally:
             self._n_at_work -= 1
+            self._bytes_at_work -= progress.n_bytes
             self._metrics.at_work.dec()
 
-    async def _read(self, request: Request) -> bytes:
-        return await read_body(request, self._settings.max_payload_size_bytes, self._settings.body_timeout_s)
+    async def _read(self, request: Request, progress: _Progress) -> bytes:
+        def take(n_bytes: int) -> None:
+            progress.n_bytes += n_bytes
+            self._bytes_at_work += n_bytes
+            if self._bytes_at_work > self._settings.max_bytes_at_work:
+                raise OverloadedError("the server holds too many large requests: try again", retry_after_s=1.0)
+
+        return await read_body(request, self._settings.max_payload_size_bytes, self._settings.body_timeout_s, take)
 
     async def _in_thread(
         self, request: Request, progress: _Progress, sent: bytes, path: Mapping[str, str], query: Any
@@ -168,6 +182,9 @@ class Gateway:
         watch = loop.call_later(WATCH_AFTER_S, lambda: deadline.watch(request))
         try:
             done, _ = await asyncio.wait({future}, timeout=self._settings.request_timeout_s + GRACE_S)
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            deadline.end()
+            raise
         finally:
             watch.cancel()
             deadline.stop_watching()
@@ -217,6 +234,10 @@ class _Deadline:
             raise ClientDisconnect
         if time.monotonic() > self._until:
             raise self.error()
+
+    def end(self) -> None:
+        """Let the call end at its next checkpoint: nobody waits for it."""
+        self._is_gone = True
 
     def error(self, *, has_begun_writing: bool = False) -> DeadlineError:
         """Return the error of a call whose time is up."""

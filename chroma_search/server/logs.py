@@ -1,6 +1,7 @@
 """A line per request on stderr: as text for a terminal, or as JSON for a collector of logs.
 
-A line names the route, not the path, and never holds what a user stored, asked or authenticated with.
+A line names the route, not the path, and never holds what a user stored, asked or authenticated with; only the plan of
+a slow search shows what it asked for.
 """
 
 from __future__ import annotations
@@ -13,22 +14,20 @@ from typing import Any, Literal
 import orjson
 
 LOGGER = "chroma_search.server"
+LIBRARY_LOGGER = "uvicorn.error"
+"""What the HTTP library says of connections; for a collector of logs it must be JSON as well."""
 FACTS = "facts"
 
 
 def set_up_logs(log_format: Literal["json", "text", "off"]) -> None:
     """Send what the server logs to stderr; replaces what was set up before."""
-    logger = logging.getLogger(LOGGER)
-    for handler in list(logger.handlers):
-        logger.removeHandler(handler)
-    logger.propagate = False
-    if log_format == "off":
-        logger.addHandler(logging.NullHandler())
-        return
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.NullHandler() if log_format == "off" else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines() if log_format == "json" else _TextLines())
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    for name in (LOGGER, LIBRARY_LOGGER):
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.propagate = False
+    logging.getLogger(LOGGER).setLevel(logging.INFO)
 
 
 class _JsonLines(logging.Formatter):

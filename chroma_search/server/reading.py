@@ -7,7 +7,7 @@ the types of the route's model, whatever was sent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -25,8 +25,14 @@ from chroma_search.errors import (
 MAX_SHOWN = 200
 
 
-async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> bytes:
+async def read_body(request: Request, limit_bytes: int, timeout_s: float, take: Callable[[int], None]) -> bytes:
     """Return the body.
+
+    Args:
+        request: whose.
+        limit_bytes: how long it may be.
+        timeout_s: how long it may take.
+        take: told of the bytes of each part that has come; may raise.
 
     Raises:
         MediaTypeError: it says that it is something else than JSON.
@@ -41,12 +47,12 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
     if length.isdecimal() and int(length) > limit_bytes:
         raise _too_large(limit_bytes)
     try:
-        return await asyncio.wait_for(_whole(request, limit_bytes), timeout_s)
+        return await asyncio.wait_for(_whole(request, limit_bytes, take), timeout_s)
     except (TimeoutError, asyncio.TimeoutError):
         raise SlowRequestError(f"the body did not come within {timeout_s:g} s") from None
 
 
-async def _whole(request: Request, limit_bytes: int) -> bytes:
+async def _whole(request: Request, limit_bytes: int, take: Callable[[int], None]) -> bytes:
     parts: list[bytes] = []
     n_bytes = 0
     while True:
@@ -57,6 +63,7 @@ async def _whole(request: Request, limit_bytes: int) -> bytes:
         n_bytes += len(part)
         if n_bytes > limit_bytes:
             raise _too_large(limit_bytes)
+        take(len(part))
         parts.append(part)
         if not message.get("more_body"):
             return parts[0] if len(parts) == 1 else b"".join(parts)

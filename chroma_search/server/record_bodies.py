@@ -16,12 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.dsl import Where
+from chroma_search.dsl.node import MAX_DEPTH
 from chroma_search.errors import InvalidArgumentError, InvalidFilterError, InvalidInputError, UnprocessableError
 from chroma_search.front.filters import read_filter
 from chroma_search.front.metadata_input import checked_metadatas
 from chroma_search.front.vector_input import check_finite, vectors_of
 from chroma_search.model.values import MAX_INT, MIN_INT
 from chroma_search.requests import WriteBatch
+from chroma_search.server.bodies import JsonObject
+
+EVERY_RECORD, NO_RECORD = {"#id": {"$nin": [""]}}, {"#id": {"$in": [""]}}
+"""What an empty `$and` and an empty `$or` mean: no id is empty."""
+_IS_THERE, _IS_MISSING = {"$exists": True}, {"$exists": False}
+EVERY_DOCUMENT, NO_DOCUMENT = {"$or": [_IS_THERE, _IS_MISSING]}, {"$and": [_IS_THERE, _IS_MISSING]}
+"""The same for `where_document`, which knows no other key."""
 
 Vectors = NDArray[np.float32]
 Columns = Sequence[Any] | None
@@ -115,7 +123,7 @@ def matrix_of(embeddings: Sequence[Any]) -> Vectors:
 
 
 def filter_of(where: dict[str, Any] | None, where_document: dict[str, Any] | None) -> Where | None:
-    """Return both filters as one condition.
+    """Return both filters as one condition; of one that is empty inside see `without_empty`.
 
     Raises:
         InvalidInputError: one that has no meaning.
@@ -123,7 +131,30 @@ def filter_of(where: dict[str, Any] | None, where_document: dict[str, Any] | Non
     for name, given in (("where", where), ("where document", where_document)):
         if given is not None and len(given) != 1:
             raise InvalidFilterError(f"Invalid {name} clause: it must hold exactly one key, got {len(given)}")
-    return read_filter(where, where_document)
+    return read_filter(
+        without_empty(where, EVERY_RECORD, NO_RECORD), without_empty(where_document, EVERY_DOCUMENT, NO_DOCUMENT)
+    )
+
+
+def without_empty(form: Any, every: JsonObject, none: JsonObject, depth: int = 0) -> Any:
+    """Return the JSON of a filter with each empty `$and` and `$or`, which our language refuses, spelled out.
+
+    Args:
+        form: what was sent; it may be of any shape, and what is wrong in it stays wrong.
+        every, none: what matches every record, and none.
+        depth: levels above; below what is refused anyhow nothing is done.
+    """
+    if not isinstance(form, dict) or depth > MAX_DEPTH:
+        return form
+    filled = dict(form)
+    for op, parts in form.items():
+        if op in ("$and", "$or") and isinstance(parts, list):
+            if not parts and len(form) == 1:
+                return every if op == "$and" else none
+            filled[op] = [without_empty(part, every, none, depth + 1) for part in parts]
+        elif op == "$not":
+            filled[op] = without_empty(parts, every, none, depth + 1)
+    return filled
 
 
 def _batch(given: RecordColumns, *, removes_keys: bool) -> WriteBatch:

@@ -10,13 +10,15 @@ import os
 import socket
 import sys
 import tempfile
+from functools import partial
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from chroma_search.errors import StorageError
 from chroma_search.server.application import make_application
-from chroma_search.server.connection import BoundedProtocol
+from chroma_search.server.connection import BoundedProtocol, ConnectionLimits
 from chroma_search.server.metrics import MULTIPROCESS_VARIABLE
 from chroma_search.server.settings import ServerSettings
 
@@ -32,20 +34,20 @@ def serve(settings: ServerSettings) -> None:
         StorageError: the address is taken, or cannot be listened on.
     """
     settings.check()
-    listener = _listen(settings)
+    listener = listen(settings)
     host, port = listener.getsockname()[:2]
     scheme = "https" if settings.tls_certificate else "http"
     shown = f"[{host}]" if ":" in host else host
     where = "memory" if settings.persist_path is None else str(settings.persist_path)
     print(f"chroma_search listens on {scheme}://{shown}:{port}, data in {where}", file=sys.stderr, flush=True)
     if settings.workers == 1:
-        config = _config(settings, make_application(settings))
+        config = server_config(settings, make_application(settings))
         uvicorn.Server(config).run([listener])
         return
     with tempfile.TemporaryDirectory(prefix="chroma_search-metrics-") as figures:
         os.environ[MULTIPROCESS_VARIABLE] = figures
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
-        config = _config(settings, FACTORY)
+        config = server_config(settings, FACTORY)
         from uvicorn.supervisors import Multiprocess  # only where there are several processes
 
         Multiprocess(config, sockets=[listener]).run()
@@ -53,17 +55,17 @@ def serve(settings: ServerSettings) -> None:
 
 def worker_application() -> ASGIApp:
     """Return the application of a worker process."""
-    settings = ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE])
-    BoundedProtocol.header_timeout_s = settings.header_timeout_s
-    return make_application(settings)
+    return make_application(ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
 
 
-def _config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
-    BoundedProtocol.header_timeout_s = settings.header_timeout_s
+def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
+    """Return how uvicorn runs an application, or the factory of one that a text names."""
+    limits = ConnectionLimits(settings.header_timeout_s, settings.max_connections)
+    bounded: Any = partial(BoundedProtocol, limits)
     return uvicorn.Config(
         application,
         factory=isinstance(application, str),
-        http=BoundedProtocol,
+        http=bounded,
         ws="none",
         loop="auto",
         workers=settings.workers if isinstance(application, str) else None,
@@ -72,7 +74,6 @@ def _config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Con
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=settings.max_connections,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
         ssl_certfile=settings.tls_certificate,
@@ -80,9 +81,10 @@ def _config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Con
     )
 
 
-def _listen(settings: ServerSettings) -> socket.socket:
+def listen(settings: ServerSettings) -> socket.socket:
     """Return a listening socket; bound here, so that a taken port is told before anything else is done."""
     address, port = settings.listen_address, settings.port
+    listener: socket.socket | None = None
     try:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         listener = socket.socket(found[0], found[1], found[2])
@@ -90,6 +92,8 @@ def _listen(settings: ServerSettings) -> socket.socket:
         listener.bind(found[4])
         listener.listen(2048)
     except OSError as error:
+        if listener is not None:
+            listener.close()
         raise StorageError(f"cannot listen on {address}:{port}: {error.strerror or error}") from error
     listener.set_inheritable(True)
     return listener

@@ -65,7 +65,8 @@ class ServerSettings(BaseModel):
         workers: processes that share the folder.
         reader_threads, writer_threads: calls at work at once in a process.
         max_concurrent_requests: calls at work or waiting in a process; 503 beyond.
-        max_connections: connections open in a process.
+        max_bytes_at_work: bodies of those calls together; 503 beyond.
+        max_connections: connections open in a process; beyond, idle ones are closed for new ones.
         request_timeout_s: a call is ended after that, at the next boundary of an operator; 504.
         header_timeout_s, body_timeout_s: how long a client may take to send its headers, its body.
         keep_alive_s: how long an idle connection stays open.
@@ -74,7 +75,7 @@ class ServerSettings(BaseModel):
         max_batch_size: what `pre-flight-checks` tells clients to send at most per call.
         max_searches: searches in one request.
         max_search_cost: vectors, terms and group keys one search may ask for (`search_cost.py`).
-        max_results: records one search or query may return; None for no limit.
+        max_results: records one get, query or search may return; None for no limit.
         slow_request_ms: calls that take longer are logged, searches with their EXPLAIN ANALYZE; None for never.
         log_format: `json` or `text`, a line per request on stderr; `off`.
         memory_limit_bytes: what collections may hold in memory together; None for no limit.
@@ -99,6 +100,7 @@ class ServerSettings(BaseModel):
     reader_threads: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1024)
     writer_threads: int = Field(4, ge=1, le=1024)
     max_concurrent_requests: int = Field(512, ge=1)
+    max_bytes_at_work: int = Field(1024**3, ge=1)
     max_connections: int = Field(2048, ge=1)
     request_timeout_s: float = Field(60.0, gt=0)
     header_timeout_s: float = Field(10.0, gt=0)
@@ -168,8 +170,7 @@ def load_settings(
     variables = os.environ if environment is None else environment
     if file is None and variables.get(CONFIG_PATH_VARIABLE):
         file = Path(variables[CONFIG_PATH_VARIABLE])
-    given: dict[str, Any] = {} if file is None else _of_file(file)
-    given.update(_of_environment(variables))
+    given = _with_environment({} if file is None else _of_file(file), variables)
     given.update({name: value for name, value in (options or {}).items() if value is not None})
     settings = _checked(given)
     settings.check()
@@ -201,16 +202,19 @@ def _of_file(file: Path) -> dict[str, Any]:
     return _known({str(name): value for name, value in held.items()}, str(file))
 
 
-def _of_environment(variables: Mapping[str, str]) -> dict[str, Any]:
-    """Return `CHROMA_<NAME>`; two underscores stand for a level of nesting."""
-    found: dict[str, Any] = {}
+def _with_environment(given: dict[str, Any], variables: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings with those of `CHROMA_<NAME>`; two underscores stand for a level of nesting."""
+    found = {name: dict(value) if isinstance(value, dict) else value for name, value in given.items()}
     for name, text in variables.items():
         parts = name.removeprefix(PREFIX).lower().split("__")
         if not name.startswith(PREFIX) or parts[0] not in ServerSettings.model_fields:
             continue  # clients and other programs have variables of this prefix, too
-        holder = found
+        holder: dict[str, Any] = found
         for part in parts[:-1]:
-            holder = holder.setdefault(part, {})
+            inner: Any = holder.setdefault(part, {})
+            if not isinstance(inner, dict):
+                raise InvalidConfigError(f"{name} is a part of {part}, which is set as a whole elsewhere", path=part)
+            holder = inner
         holder[parts[-1]] = _value(text)
     return found
 

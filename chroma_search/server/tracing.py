@@ -1,6 +1,6 @@
 """OpenTelemetry spans, down to the operators of a plan; nothing at all unless the settings name a collector.
 
-A search notes what ran (`engine/requests.py`, `Ran`); its operators become spans after the fact, with the times that
+A search notes what ran (`requests.py`, `Ran`); its operators become spans after the fact, with the times that
 they took.
 """
 

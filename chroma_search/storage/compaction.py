@@ -104,22 +104,22 @@ def reconfigured(snapshot: Snapshot, spec: IndexSpec) -> Snapshot:
     return snapshot.with_segments(states)
 
 
+@dataclass(slots=True)
 class SegmentNames:
     """Gives segment names in ascending order: `0001`, `0002`, ... and `tail-1`, `tail-2`, ..."""
 
-    def __init__(self) -> None:
-        self._n_sealed = 0
-        self._n_tail = 0
+    n_sealed: int = 0
+    n_tail: int = 0
 
     def sealed(self) -> str:
         """Return the next name of a sealed segment."""
-        self._n_sealed += 1
-        return f"{self._n_sealed:04d}"
+        self.n_sealed += 1
+        return f"{self.n_sealed:04d}"
 
     def tail(self) -> str:
         """Return the next name of a tail segment."""
-        self._n_tail += 1
-        return f"tail-{self._n_tail}"
+        self.n_tail += 1
+        return f"tail-{self.n_tail}"
 
 
 def sizes_of(snapshot: Snapshot, frozen: Container[str] = frozenset()) -> list[SegmentSize]:

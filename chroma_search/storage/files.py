@@ -3,7 +3,8 @@
 A file is written whole or not at all: under a temporary name in the same folder, flushed to the disk, renamed, and the
 folder flushed. Whoever opens a name therefore finds a complete file or none, also after a power cut.
 Not for: reading (`array_file.py` maps what it reads), SQLite's files (SQLite flushes its own).
-Invariant: every `OSError` leaves here as a `StorageError` that names the path and what could not be done.
+Invariant: every `OSError` leaves here as a `StorageError` that names the path and what could not be done, but that of a
+link, for which there is another way.
 A name is written by one writer at a time; two that write the same name at once would share its temporary file.
 """
 
@@ -26,10 +27,14 @@ LARGEST_WRITE_BYTES = 1 << 30
 
 
 class Files(Protocol):
-    """What storage asks of the disk. Each method raises `StorageError` when the disk fails."""
+    """What storage asks of the disk. Each method but `link_file` raises `StorageError` when the disk fails."""
 
     def write_file(self, path: Path, parts: Iterable[bytes | memoryview]) -> None:
         """Write the parts one after the other as the file `path`, durably; it appears complete or not at all."""
+        ...
+
+    def link_file(self, source: Path, target: Path) -> None:
+        """Give a file a second name, durable when its folder is synced; `OSError` where that is not possible."""
         ...
 
     def make_folder(self, path: Path) -> None:
@@ -104,6 +109,15 @@ class DiskFiles:
         with _translated("make the folder", path):
             self._make_folder(path)
 
+    def link_file(self, source: Path, target: Path) -> None:
+        """Give a file a second name, durable when its folder is synced.
+
+        Raises:
+            FileNotFoundError: it is gone.
+            OSError: the file system has no links, or no more for this file: copy it.
+        """
+        os.link(source, target)
+
     def sync_folder(self, folder: Path) -> None:
         """Wait until the disk holds the names in a folder.
 
@@ -135,8 +149,8 @@ class DiskFiles:
         """
         with _translated("write", target):
             self.replace(source, target)
-            for folder in {target.parent, source.parent}:
-                self.fsync_folder(folder)
+            self.fsync_folder(target.parent)
+            self.fsync_folder(source.parent)
 
     def list_files(self, folder: Path) -> list[Path]:
         """Return the files directly in a folder, temporary ones included, by name; none if the folder is missing.

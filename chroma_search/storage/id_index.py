@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,18 @@ from numpy.typing import NDArray
 
 HASH_BYTES = 8
 """With 64 bits, ten million ids have one pair of equal hashes in 370,000 segments."""
+
+
+class SoughtIds(list[str]):
+    """Ids to look up in several segments, hashed once."""
+
+    @cached_property
+    def ascending(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+        """Where each id stands in ascending order of the hashes, and the hashes in that order."""
+        hashes = _hashes(self)
+        # searched in ascending order, one search finds in the cache what the one before has read
+        order = np.argsort(hashes)
+        return order, hashes[order]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,16 +71,14 @@ class IdIndex:
         Returns:
             One list per wanted id, in their order: its rows, ascending; empty for an unknown id.
         """
-        hashes = _hashes(wanted)
-        # searched in ascending order, one search finds in the cache what the one before has read
-        order = np.argsort(hashes)
-        ascending = hashes[order]
-        firsts, lasts = (np.searchsorted(self.hashes, ascending, side) for side in ("left", "right"))
         found: list[list[int]] = [[] for _ in wanted]
-        is_found = lasts > firsts
-        for position, first, last in zip(
-            order[is_found].tolist(), firsts[is_found].tolist(), lasts[is_found].tolist(), strict=True
-        ):
+        if not len(self.hashes):
+            return found
+        order, ascending = (wanted if isinstance(wanted, SoughtIds) else SoughtIds(wanted)).ascending
+        firsts = np.searchsorted(self.hashes, ascending)
+        is_found = self.hashes[np.minimum(firsts, len(self.hashes) - 1)] == ascending
+        firsts, lasts = firsts[is_found], np.searchsorted(self.hashes, ascending[is_found], "right")
+        for position, first, last in zip(order[is_found].tolist(), firsts.tolist(), lasts.tolist(), strict=True):
             each = wanted[position]
             found[position] = [row for row in self.at[first:last].tolist() if ids[row] == each]
         return found

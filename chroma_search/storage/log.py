@@ -39,6 +39,10 @@ SCHEMA = (
     "n_rows INTEGER NOT NULL, dead BLOB, checksum INTEGER NOT NULL)",
 )
 
+ADDITIONS = (
+    "CREATE TABLE IF NOT EXISTS operations (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
+    "n INTEGER NOT NULL, checksum INTEGER NOT NULL)",
+)
 
 _SEGMENT_TYPES = ((str, int, bytes), (str, int, type(None)))
 
@@ -82,6 +86,8 @@ class Manifest:
         next_offset: offset id of the next new record, after that entry.
         dimension: of all vectors, None before the first write.
         segments: in the order they were made.
+        n_ops: records that all writes up to that entry added, changed or deleted; None where an earlier program wrote
+            the manifest.
     """
 
     version: int = 0
@@ -90,6 +96,7 @@ class Manifest:
     next_offset: int = 1
     dimension: int | None = None
     segments: tuple[SegmentEntry, ...] = ()
+    n_ops: int | None = None
 
     def between(self, first: str, last: str) -> tuple[SegmentEntry, ...]:
         """Return the segments from one name to another; none when one of the names is missing."""
@@ -105,7 +112,7 @@ class Manifest:
         return replace(self, version=self.version + 1, segments=segments)
 
     def checksum(self) -> int:
-        """Return the checksum of the manifest, the segments' rows apart."""
+        """Return the checksum of the manifest, the segments' rows and the number of operations apart."""
         facts = (self.version, self.base_seq, self.base_chain, self.next_offset, self.dimension, len(self.segments))
         return zlib.crc32(repr(facts).encode())
 
@@ -146,7 +153,7 @@ class Log(Protocol):
         """Say that the last news were applied: until then `has_changed` stays True for other threads."""
         ...
 
-    def writing(self) -> AbstractContextManager[None]:
+    def writing(self, *, waits: bool = True) -> AbstractContextManager[None]:
         """Hold the writer's lock; what is appended inside is durable when the block has ended."""
         ...
 
@@ -177,7 +184,7 @@ class NoLog:
     def caught_up(self) -> None:
         """Do nothing."""
 
-    def writing(self) -> AbstractContextManager[None]:
+    def writing(self, *, waits: bool = True) -> AbstractContextManager[None]:
         """Hold nothing: the collection has its own lock."""
         return nullcontext()
 
@@ -207,7 +214,7 @@ class SqliteLog:
         self._path = path
         self._note = CommitNote(path)
         self._noted = self._note.read()  # before the log; what others append from now on is not in it
-        self._file = SqliteFile(path, SCHEMA, mode=mode)
+        self._file = SqliteFile(path, SCHEMA, additions=ADDITIONS, mode=mode)
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
         self._chain = 0
@@ -243,11 +250,11 @@ class SqliteLog:
         self._data_version = self._news_version
 
     @contextmanager
-    def writing(self) -> Generator[None]:
-        """Hold the writer's lock of the file."""
+    def writing(self, *, waits: bool = True) -> Generator[None]:
+        """Hold the writer's lock of the file; see `SqliteFile.writing`."""
         self._appended_after.clear()
         try:
-            with self._file.writing():
+            with self._file.writing(waits=waits):
                 yield
                 reach("log.before_commit")
         except BaseException:
@@ -305,6 +312,10 @@ class SqliteLog:
             [(at, each.name, each.n_rows, each.dead, each.checksum()) for at, each in enumerate(manifest.segments)],
         )
         self._file.execute("INSERT OR REPLACE INTO manifest VALUES (1, ?, ?, ?, ?, ?, ?)", (*base, manifest.checksum()))
+        counted = (manifest.version, manifest.n_ops or 0)
+        self._file.execute(
+            "INSERT OR REPLACE INTO operations VALUES (1, ?, ?, ?)", (*counted, counted_checksum(*counted))
+        )
         self._file.execute("DELETE FROM entries WHERE seq <= ?", (manifest.base_seq,))
         self._unseen_version, self._data_version = self._data_version, -1
 
@@ -412,13 +423,33 @@ class SqliteLog:
             return None
         segments = self._file.execute("SELECT name, n_rows, dead, checksum FROM segments ORDER BY position")
         entries = tuple(SegmentEntry(name, n_rows, dead) for name, n_rows, dead, _ in segments)
-        found = Manifest(version, base_seq, base_chain, next_offset, dimension, entries)
+        found = Manifest(version, base_seq, base_chain, next_offset, dimension, entries, self._counted(version))
         is_sound = len(rows) == 1 and found.checksum() == checksum
         if not is_sound or any(not entry.is_as_written(row[3]) for entry, row in zip(entries, segments, strict=True)):
             raise CorruptionError(
                 f"the manifest in {self._path} is damaged", path=str(self._path), expected="rows as their checksums say"
             )
         return found
+
+    def _counted(self, version: int) -> int | None:
+        """Return the number of operations that belongs to a manifest, None where its writer did not count."""
+        if not self._file.has_table("operations"):
+            return None
+        for of_version, n, checksum in self._file.execute("SELECT version, n, checksum FROM operations"):
+            if checksum != counted_checksum(of_version, n):
+                raise CorruptionError(
+                    f"the number of operations in {self._path} is damaged",
+                    path=str(self._path),
+                    expected="rows as their checksums say",
+                )
+            if of_version == version:
+                return n
+        return None
+
+
+def counted_checksum(version: object, n: object) -> int:
+    """Return the checksum of a number of operations; in a damaged file both may be of any type."""
+    return zlib.crc32(repr((version, n)).encode())
 
 
 def chained(chain: int, seq: int, body: bytes) -> int:

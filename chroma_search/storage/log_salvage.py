@@ -15,7 +15,7 @@ from typing import Any
 
 from chroma_search.errors import CorruptionError
 from chroma_search.storage.last_commit import CommitNote
-from chroma_search.storage.log import DROPPED, SCHEMA, Manifest, SegmentEntry, chained
+from chroma_search.storage.log import DROPPED, SCHEMA, Manifest, SegmentEntry, chained, counted_checksum
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
 
@@ -98,7 +98,9 @@ def _manifest(
                 Manifest(version, base_seq, base_chain, next_offset, dimension, (*sound, *padding)).checksum()
                 == checksum
             ):
-                manifest = Manifest(version, base_seq, base_chain, next_offset, dimension, sound)
+                manifest = Manifest(
+                    version, base_seq, base_chain, next_offset, dimension, sound, _counted(copy, version)
+                )
                 return sound, manifest, n_lost, {base_seq: base_chain}
     is_new = read.is_whole and not read.rows and found.is_whole and not found.rows
     if is_new and first_seq in (None, 1) and copy.read("SELECT 1 FROM head").is_whole:
@@ -106,6 +108,12 @@ def _manifest(
     # The checksum that the first entry is chained to may be right all the same; the entry shows it.
     chains = [row[2] for row in read.rows if isinstance(row[2], int)]
     return sound, None, None, {} if first_seq is None or not chains else {first_seq - 1: chains[0]}
+
+
+def _counted(copy: DamagedDatabase, version: int) -> int | None:
+    rows = copy.read("SELECT version, n, checksum FROM operations").rows
+    sound = [n for of, n, checksum in rows if of == version and checksum == counted_checksum(of, n)]
+    return sound[0] if sound else None
 
 
 def _entry_rows(copy: DamagedDatabase) -> tuple[dict[int, tuple[int, bytes]], bool]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 TAIL_ROWS = 10_000
 """Rows after which the tail is sealed: below it, the exact scan beats a graph (benchmarks/ann, Fashion-MNIST)."""
@@ -33,8 +34,7 @@ LARGEST_DEAD_SHARE = 0.25
 """A segment with more dead rows than this is rewritten."""
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentSize:
+class SegmentSize(NamedTuple):
     """What the policy knows of a segment.
 
     Attributes:

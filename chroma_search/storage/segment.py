@@ -8,8 +8,8 @@ vector index is made when the segment is sealed (`compaction.py`). Small segment
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -27,6 +27,7 @@ from chroma_search.model.distance import Space
 from chroma_search.model.mask import Mask
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.schema.observed_types import ObservedTypes, observed_types
+from chroma_search.storage.id_index import SoughtIds
 from chroma_search.storage.rows import Rows
 
 T = TypeVar("T")
@@ -153,14 +154,16 @@ class Segment:
 
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the rows that hold the ids, ascending; unknown ids are left out, dead rows are not."""
-        return np.array(sorted({row for rows in self.rows_by_id(ids) for row in rows}), np.int64)
+        return np.array(sorted({row for rows in self.rows_by_id(list(ids)) for row in rows}), np.int64)
 
-    def rows_by_id(self, ids: Iterable[str]) -> Sequence[Sequence[int]]:
+    def rows_by_id(self, ids: Collection[str]) -> Sequence[Sequence[int]]:
         """Return, per id, the rows that hold it; dead rows too."""
         if self.find_ids is not None:
-            return self.find_ids(list(ids))
-        known: dict[str, list[int]] = self.remembered("id rows", self._rows_by_id)
-        return [known.get(each, ()) for each in ids]
+            return self.find_ids(ids if isinstance(ids, SoughtIds) else SoughtIds(ids))
+        known, repeated = self.remembered("id rows", self._rows_by_id)
+        if not known.keys().isdisjoint(ids):
+            return [() if each not in known else repeated.get(each) or (known[each],) for each in ids]
+        return [()] * len(ids)
 
     def rows_of_offsets(self, offset_ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the row of each offset id, -1 where the segment does not hold it. Rows may be dead.
@@ -214,14 +217,17 @@ class Segment:
     def _sparse_vectors(self, key: str) -> list[SparseVector | None]:
         return [value if isinstance(value, SparseVector) else None for value in self._values(key)]
 
-    def _rows_by_id(self) -> dict[str, list[int]]:
+    def _rows_by_id(self) -> tuple[dict[str, int], dict[str, list[int]]]:
+        """Return a row per id, and all rows of ids that stand in several: those that were updated."""
         ids = self.rows.ids
-        rows = {each: [row] for row, each in enumerate(ids)}
-        if len(rows) < len(ids):  # an id that was updated stands in several rows
-            rows = {}
+        last = dict(zip(ids, range(len(ids)), strict=True))
+        repeated: dict[str, list[int]] = {}
+        if len(last) < len(ids):
+            counts = Counter(ids)
             for row, each in enumerate(ids):
-                rows.setdefault(each, []).append(row)
-        return rows
+                if counts[each] > 1:
+                    repeated.setdefault(each, []).append(row)
+        return last, repeated
 
     def _sorted_offsets(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
         offsets = self.rows.offset_ids

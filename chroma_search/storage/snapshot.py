@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.model.mask import Mask
+from chroma_search.storage.id_index import SoughtIds
 from chroma_search.storage.segment import Segment
 
 
@@ -90,14 +91,14 @@ class Snapshot:
     def find(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the offset ids of those ids that are known; newer segments are asked first."""
         found: dict[str, int] = {}
-        missing = list(ids)
+        missing = SoughtIds(ids)
         for state in reversed(self.segments):
             if not missing:
                 break
             here = state.find(missing)
             if here:
                 found.update(here)
-                missing = [each for each in missing if each not in here]
+                missing = SoughtIds([each for each in missing if each not in here])
         return found
 
     def without(self, offset_ids: NDArray[np.int64]) -> Snapshot:

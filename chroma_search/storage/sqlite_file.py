@@ -114,15 +114,21 @@ class SqliteFile:
         return bool(self.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)))
 
     @contextmanager
-    def writing(self) -> Generator[None]:
+    def writing(self, *, waits: bool = True) -> Generator[None]:
         """Hold the writer's lock of the file: all or nothing of what runs inside is committed, on disk, at the end.
 
+        Args:
+            waits: whether to wait for another process. Other threads of this one wait as well then, also to read.
+
         Raises:
-            LockedError: another process held the lock for longer than `busy_s`.
+            LockedError: another process holds the lock, or held it for longer than `busy_s`.
             StorageError: the disk is full, or another error of the system; nothing is changed then.
         """
         with self._lock:
-            self.execute("BEGIN IMMEDIATE")
+            if waits:
+                self.execute("BEGIN IMMEDIATE")
+            else:
+                self._begin_at_once()
             try:
                 yield
                 self.execute("COMMIT")
@@ -197,6 +203,13 @@ class SqliteFile:
                 if self._copy is not None:
                     self._copy.cleanup()
             self._connection = self._copy = None
+
+    def _begin_at_once(self) -> None:
+        self.execute("PRAGMA busy_timeout = 0")
+        try:
+            self.execute("BEGIN IMMEDIATE")
+        finally:
+            self.execute(f"PRAGMA busy_timeout = {round(self._busy_s * 1000)}")
 
     def _roll_back(self) -> None:
         connection = self._connection

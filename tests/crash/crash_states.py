@@ -247,10 +247,10 @@ class TracedFolder:
                     target.name(self._moment, {new_name: folder.now[name]})
                 elif target is folder:
                     folder.name(self._moment, {name: None, new_name: folder.now[name]})
-                else:
-                    raise AssertionError(
-                        f"{operation}: teach the model renames from folder to folder, before trusting it"
-                    )
+                else:  # each folder is synced alone: until then the file may be in both, or in neither
+                    moved = folder.now[name]
+                    target.name(self._moment, {new_name: moved})
+                    folder.name(self._moment, {name: None})
             case kind:
                 raise AssertionError(f"the trace holds an operation {kind!r} that the model does not know")
 

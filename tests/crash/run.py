@@ -31,6 +31,8 @@ from tests.crash.nursery import Nursery
 COUNT = 60
 ELSEWHERE = ("repair.", "backup.")
 """Failpoints that other tests kill at."""
+OF_CATALOG = ("catalog.", "collection.", "log.", "fork.", "copy.")
+"""Failpoints that histories of collections pass."""
 INSTANT = "a random instant"
 
 
@@ -104,9 +106,9 @@ class Worker:
         if kind == "import":
             name = self._chosen.choice(sorted(self._import[2]))
             return f"{name}:{self._chosen.randint(1, self._import[2][name])}"
-        names = [name for name in NAMES if not name.startswith(("import.", *ELSEWHERE))]
+        names = [name for name in NAMES if not name.startswith(("import.", "fork.", "copy.", *ELSEWHERE))]
         if kind == "catalog":
-            names = [name for name in names if name.startswith(("catalog.", "collection.", "log."))]
+            names = [name for name in NAMES if name.startswith(OF_CATALOG)]
         name = self._chosen.choice(names)
         most = 1 if name.startswith("collection.") and kind == "history" else 12
         return f"{name}:{self._chosen.randint(1, most)}"

@@ -13,7 +13,7 @@ from tests.crash.damage_answers import answers_of
 from tests.crash.damage_child import all_records
 from tests.crash.damage_folder import ROOT, build
 
-POINTS = ["backup.after_catalog", "backup.after_log:1", "backup.after_log:3", "backup.after_segment:2"]
+POINTS = ["backup.after_catalog", "copy.after_log:1", "copy.after_log:3", "copy.after_segment:2"]
 POINTS += ["backup.before_rename", "backup.after_rename", "catalog.before_commit", "file.after_write:2"]
 
 

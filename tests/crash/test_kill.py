@@ -31,14 +31,17 @@ pytestmark = pytest.mark.skipif(WHY_NOT is not None, reason=str(WHY_NOT))
 COUNT = 40
 QUIET, FLUSHING = 4, 5
 """Seeds: one flushes when it is asked, the other in the background as well."""
+FORKING = 13
+"""Seed of a history of collections with six forks in 30 calls, of collections with segments."""
 
-CATALOG_POINTS = ("catalog.before_commit", "catalog.after_commit", "collection.after_card", "collection.after_log")
+CREATION_POINTS = ("catalog.before_commit", "catalog.after_commit", "collection.after_card", "collection.after_log")
+CATALOG_POINTS = (*CREATION_POINTS, *(name for name in NAMES if name.startswith(("fork.", "copy."))))
 HISTORY_POINTS = tuple(
     name
     for name in NAMES
-    if name.split(".")[0] in ("log", "store", "flush", "index", "file", "purge") or name in CATALOG_POINTS
+    if name.split(".")[0] in ("log", "store", "flush", "index", "file", "purge") or name in CREATION_POINTS
 )
-KILLED_AT = HISTORY_POINTS
+KILLED_AT = (*HISTORY_POINTS, *CATALOG_POINTS)
 """Failpoints that the tests of this file kill at: each of them fails where its process is not killed."""
 
 
@@ -74,10 +77,10 @@ def test_a_kill_at_a_failpoint_loses_nothing(nursery, work, name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CATALOG_POINTS)
 def test_a_kill_while_collections_come_and_go_leaves_all_of_a_call_or_nothing(nursery, work, name):
-    n_passed = passes(nursery, CHANGE, 3, 30)[name]
-    assert n_passed > 3
+    n_passed = passes(nursery, CHANGE, FORKING, 30)[name]
+    assert n_passed >= 3
     for nth in spread(n_passed, 5):
-        assert kill_and_check(nursery, work / str(nth), 3, 30, point=f"{name}:{nth}")[1]
+        assert kill_and_check(nursery, work / str(nth), FORKING, 30, point=f"{name}:{nth}")[1]
 
 
 @pytest.mark.slow

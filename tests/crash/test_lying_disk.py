@@ -172,6 +172,12 @@ def test_renames_may_be_forgotten_and_reordered_but_never_half_done(work):
     assert sorted(left) == [["A", "B"], ["A", "b"], ["B", "a"], ["a", "b"]]
 
 
+def test_a_rename_from_folder_to_folder_may_be_done_in_one_of_them_only(work):
+    made = trace(("M", "f"), ("O", 3, "a"), ("S", 3), ("S", 9), ("R", "a", "f/a"))
+    left = [sorted(each) for each in left_by(made, work)]
+    assert sorted(left) == [["a", "f"], ["a", "f", "f/a"], ["f"], ["f", "f/a"]]
+
+
 def test_a_name_goes_through_its_states_in_order(work):
     made = trace(
         ("O", 3, "a"), ("W", 3, 0, b"1"), ("S", 3), ("S", 9), ("U", "a"), ("O", 4, "a"), ("W", 4, 0, b"2"), ("S", 4)

@@ -3,8 +3,8 @@
     python -m tests.crash.traced_history KIND FOLDER TRACE SEED FIRST COUNT
 
 KIND is `records` (the histories of `history.py`, in one collection) or `catalog` (collections are made, renamed,
-changed, written and deleted). The mark says how many calls of the seed are done, so a later process goes on from there;
-the collection of `records` exists from the first mark on. The client is closed and opened again now and then.
+forked, changed, written and deleted). The mark says how many calls of the seed are done, so a later process goes on
+from there; the collection of `records` exists from the first mark on. Now and then the client is opened again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.crash.history import operation
 from tests.crash.traced_disk import Disk
 
 REOPENS_EVERY = 9
-NAMES = ("apple", "birch", "cedar", "elder")
+NAMES = ("apple", "birch", "cedar", "elder", "hazel", "maple")
 
 Listing = tuple[tuple[str, int, tuple[str, ...]], ...]
 """Name, number of the last call that set its metadata, and ids of each collection, in order of creation."""
@@ -31,19 +31,24 @@ def catalog_history(seed: int, count: int) -> tuple[list[tuple[str, str, str]], 
     states: list[Listing] = [()]
     for number in range(count):
         free = [name for name in NAMES if name not in held]
-        what = chosen.choice(("create", "create", "delete", "rename", "modify", "write", "write"))
+        what = chosen.choice(
+            ("create", "create", "delete", "rename", "fork", "fork", "modify", "write", "write", "write")
+        )
         if not held or (what == "create" and free):
             what, name = "create", chosen.choice(free)
             held[name] = (number, ())
-        elif what == "rename" and free:
+        elif what in ("rename", "fork") and free:
             name = chosen.choice(list(held))
             new_name = chosen.choice(free)
-            held = {new_name if each == name else each: value for each, value in held.items()}
+            if what == "fork":
+                held[new_name] = held[name]
+            else:
+                held = {new_name if each == name else each: value for each, value in held.items()}
             calls.append((what, name, new_name))
             states.append(tuple((each, *value) for each, value in held.items()))
             continue
         else:
-            what = "modify" if what in ("create", "rename") else what
+            what = "modify" if what in ("create", "rename", "fork") else what
             name = chosen.choice(list(held))
             changed, ids = held[name]
             if what == "delete":
@@ -77,10 +82,14 @@ def do_catalog(client: ClientAPI, call: tuple[str, str, str], number: int) -> No
     collection = client.get_collection(name, embedding_function=None)
     if what == "rename":
         collection.modify(name=new_name)
+    elif what == "fork":
+        collection.fork(new_name)
     elif what == "modify":
         collection.modify(metadata={"number": number})
     else:
         collection.add(ids=f"id-{number}", embeddings=[float(number), 1.0])
+        if number % 2:  # so that forks have segments in common
+            collection.flush()
 
 
 def do_records(client: ClientAPI, seed: int, number: int) -> None:

@@ -26,7 +26,10 @@ EXACT = RunOptions(exact=True)
 
 
 class EngineCollection:
-    """A collection engine, in memory or in a folder; `kind` is the approximate index of its sealed segments."""
+    """A collection engine, in memory or in a folder; `kind` is the approximate index of its sealed segments.
+
+    Or the one that is given.
+    """
 
     def __init__(
         self,
@@ -35,7 +38,11 @@ class EngineCollection:
         kind: IndexKind = "hnsw",
         params: dict[str, Any] | None = None,
         folder: Path | None = None,
+        engine: CollectionEngine | None = None,
     ) -> None:
+        if engine is not None:
+            self.engine = engine
+            return
         config = CollectionConfig(space, kind, params or {})
         if folder is not None:
             SqliteLog(folder / LOG).close()  # as the database does when it makes the collection

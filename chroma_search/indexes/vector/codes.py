@@ -164,17 +164,15 @@ def points_of(vectors: Vectors, space: Space) -> Vectors:
     return unit_vectors(vectors) if space == "cosine" else vectors
 
 
-def code_rows(vectors: Vectors, space: Space, links: NDArray[np.int32], held: RowCodes | None = None) -> RowCodes:
-    """Return the codes of rows that are linked so, or `none` where codes would save nothing or mislead.
+def code_rows(vectors: Vectors, space: Space, held: RowCodes | None = None) -> RowCodes:
+    """Return the codes of rows, or `none` where codes would save nothing.
 
     Args:
         vectors: float32, shape (n, dim).
         space: distance space.
-        links: int32, shape (n, width): neighbours of each row, -1 for none.
         held: codes of the first rows, taken over when they are half of all or more.
     """
     if vectors.shape[1] < LEAST_DIM or not len(vectors):
         return RowCodes.none()
     is_most = held is not None and 2 * len(held.values) >= len(vectors)
-    codes = held.extended(vectors, space) if held is not None and is_most else RowCodes.of(vectors, space)
-    return codes if codes.are_faithful(vectors, space, links) else RowCodes.none()
+    return held.extended(vectors, space) if held is not None and is_most else RowCodes.of(vectors, space)

@@ -31,6 +31,7 @@ from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.indexes.vector.twins import Twins
+from chroma_search.kernels.beside import Beside
 from chroma_search.kernels.choice import graph_kernels, has_numba
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import SPACE_CODES, Found, Graph
@@ -127,9 +128,11 @@ class HnswIndex:
         magnitudes = Magnitudes.of(vectors, space)
         twins = Twins.of(vectors)
         inserted = twins.distinct(len(vectors))
-        graph = build_graph(vectors, space, parameters, inserted) if magnitudes.is_trusted else None
-        codes = RowCodes.none() if graph is None else code_rows(vectors, space, graph.links)
-        sketch = RowSketch.of(vectors, space, codes)
+        if not magnitudes.is_trusted:
+            return cls(vectors, space, parameters, None, magnitudes, twins, RowCodes.none(), RowSketch.none())
+        coding = Beside(lambda: _coded(vectors, space))
+        graph = build_graph(vectors, space, parameters, inserted)
+        codes, sketch = _faithful(*coding.result(), vectors, space, graph)
         return cls(vectors, space, parameters, graph, magnitudes, twins, codes, sketch)
 
     def extended(self, vectors: Vectors) -> HnswIndex | None:
@@ -142,14 +145,9 @@ class HnswIndex:
         if self._graph is None:
             return None
         inserted = twins.distinct(len(vectors))
+        coding = Beside(lambda: _coded(vectors, self._space, self._codes, self._sketch))
         graph = grown_graph(self._graph, vectors, self._space, self._parameters, inserted)
-        codes = code_rows(vectors, self._space, graph.links, self._codes)
-        is_same_centre = len(self._sketch.first) > 0 and codes.centre is self._codes.centre
-        sketch = (
-            self._sketch.extended(vectors, self._space, codes)
-            if is_same_centre
-            else RowSketch.of(vectors, self._space, codes)
-        )
+        codes, sketch = _faithful(*coding.result(), vectors, self._space, graph)
         return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins, codes, sketch)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
@@ -283,6 +281,25 @@ class HnswIndex:
                 self._searched, target, space, bits, starts, width, round(degree), budget, marks, mark
             )
         return Found(found.rows, found.distances, found.n_measured + n_passed)
+
+
+def _coded(
+    vectors: Vectors, space: Space, codes: RowCodes | None = None, sketch: RowSketch | None = None
+) -> tuple[RowCodes, RowSketch]:
+    """Return codes and sketches of rows, of which the first may have some."""
+    made = code_rows(vectors, space, codes)
+    is_same_centre = sketch is not None and codes is not None and made.centre is codes.centre and len(sketch.first) > 0
+    if is_same_centre and sketch is not None:
+        return made, sketch.extended(vectors, space, made)
+    return made, RowSketch.of(vectors, space, made)
+
+
+def _faithful(
+    codes: RowCodes, sketch: RowSketch, vectors: Vectors, space: Space, graph: HnswGraph
+) -> tuple[RowCodes, RowSketch]:
+    """Return codes and sketches as they are, or none where codes would mislead a walk over the graph."""
+    is_good = len(codes.values) > 0 and codes.are_faithful(vectors, space, graph.links)
+    return (codes, sketch) if is_good else (RowCodes.none(), RowSketch.none())
 
 
 def _searched(vectors: Vectors, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:

@@ -3,13 +3,13 @@
 Taken are `Authorization: Bearer <token>`, `X-Chroma-Token: <token>` and `Authorization: Basic`, as Chroma's clients
 send them. Hashes are compared in constant time, all of them, and a user that is not known costs as much as a wrong
 password. A password that was right once is remembered for a while under a keyed hash, for scrypt costs 40 ms; wrong
-ones are counted per address, and after a few an address has to wait.
+ones are counted per address, and after a few an address has to wait before another password is tried. Tokens, and
+passwords that are remembered, never wait: behind a proxy all clients share one address.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import logging
@@ -51,7 +51,8 @@ class Authentication:
         self._lock = threading.Lock()
         self._failures = Rates(FAILURES_PER_SECOND, FAILURES_AT_ONCE, clock)
         self._key = secrets.token_bytes(32)
-        self._remembered: dict[bytes, tuple[float, Identity]] = {}
+        self._trying = threading.Lock()
+        self._remembered: dict[bytes, tuple[float, User]] = {}
         self._looked_at = clock()
         self._stamp = None if users_file is None else _stamp(users_file)
         self._users: Mapping[str, User] = {} if users_file is None else read_users(users_file)
@@ -63,8 +64,9 @@ class Authentication:
         return self._path is None
 
     def is_slow(self, headers: Mapping[str, str]) -> bool:
-        """Tell whether `identify` may take tens of milliseconds for these headers (a password)."""
-        return self._path is not None and headers.get("authorization", "")[:6].lower() == "basic "
+        """Tell whether `identify` may take tens of milliseconds for these headers (a password to be tried)."""
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        return self._path is not None and scheme.lower() == "basic" and self._known(_mark(self._key, given)) is None
 
     def identify(self, headers: Mapping[str, str], address: str) -> Identity:
         """Return who calls.
@@ -84,11 +86,9 @@ class Authentication:
         token = headers.get("x-chroma-token", "")
         found: Identity | None = None
         if token or scheme.lower() == "bearer":
-            self._failures.check(address)
             found = self._of_token(token.removeprefix("Bearer ") or given.strip())
         elif scheme.lower() == "basic":
-            self._failures.check(address)
-            found = self._of_password(given.strip())
+            return self._of_password(given.strip(), address)
         elif not scheme:
             raise _refused()
         if found is None:
@@ -105,31 +105,48 @@ class Authentication:
                     found = user.identity
         return found
 
-    def _of_password(self, given: str) -> Identity | None:
+    def _of_password(self, given: str, address: str) -> Identity:
+        mark = _mark(self._key, given)
+        known = self._known(mark)
+        if known is not None:
+            return known.identity
+        with self._trying:  # one after the other, so that a burst of them counts, and takes one core at most
+            known = self._known(mark)
+            if known is not None:
+                return known.identity
+            self._failures.check(address)
+            user = self._tried(given)
+            if user is None:
+                self._failures.take(address)
+                raise _refused()
+            self._remember(mark, user)
+            return user.identity
+
+    def _tried(self, given: str) -> User | None:
+        """Return the user of a name and password in base64."""
         try:
             name, has_password, password = base64.b64decode(given, validate=True).decode("utf-8").partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # no base64, not of ASCII, or no UTF-8 in it
             return None
         if not has_password:
             return None
-        mark = hmac.digest(self._key, given.encode("utf-8"), hashlib.sha256)
-        with self._lock:
-            until, known = self._remembered.get(mark, (0.0, None))
-        if known is not None and self._clock() < until:
-            return known
         user = self._users.get(name)
         held = None if user is None else user.password
         is_right = is_password(password, held or self._nobody)
-        if user is None or held is None or not is_right:
-            return None
-        self._remember(mark, user.identity)
-        return user.identity
+        return user if is_right and held is not None else None
 
-    def _remember(self, mark: bytes, identity: Identity) -> None:
+    def _known(self, mark: bytes) -> User | None:
+        """Return whose password is remembered; nobody's whose entry in the users file is no longer the same."""
+        with self._lock:
+            until, user = self._remembered.get(mark, (0.0, None))
+        is_valid = user is not None and self._clock() < until and self._users.get(user.identity.user) is user
+        return user if is_valid else None
+
+    def _remember(self, mark: bytes, user: User) -> None:
         with self._lock:
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
-            self._remembered[mark] = (self._clock() + REMEMBERED_S, identity)
+            self._remembered[mark] = (self._clock() + REMEMBERED_S, user)
 
     def _look_again(self) -> None:
         """Read the users file if it has changed."""
@@ -146,9 +163,11 @@ class Authentication:
                 self._users = read_users(self._path)
             except InvalidConfigError as error:
                 _logger.error("the users stay as they were: %s", error)
-            else:
-                self._remembered.clear()
             self._stamp = stamp
+
+
+def _mark(key: bytes, given: str) -> bytes:
+    return hmac.digest(key, given.strip().encode("utf-8"), hashlib.sha256)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

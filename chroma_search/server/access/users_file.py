@@ -15,6 +15,7 @@ leaves the old users in place and an error in the log.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ from chroma_search.server.access.secrets import parsed_password
 
 ROLES = {"reader": Role.READER, "writer": Role.WRITER, "admin": Role.ADMIN}
 MAX_NAME_LENGTH = 256
+_TOKEN = re.compile("sha256:[0-9a-fA-F]{64}")
 
 
 class GrantEntry(BaseModel):
@@ -80,7 +82,16 @@ def read_users(path: Path) -> Mapping[str, User]:
     Raises:
         InvalidConfigError: it cannot be read, or something in it is wrong.
     """
-    return {name: _user(name, entry) for name, entry in read_entries(path).users.items()}
+    return checked_users(read_entries(path))
+
+
+def checked_users(entries: UsersEntry) -> Mapping[str, User]:
+    """Return the users of a file that was read.
+
+    Raises:
+        InvalidConfigError: a name or a hash that is not allowed.
+    """
+    return {name: _user(name, entry) for name, entry in entries.users.items()}
 
 
 def read_entries(path: Path) -> UsersEntry:
@@ -96,7 +107,7 @@ def read_entries(path: Path) -> UsersEntry:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidConfigError(f"the users file {path} is not YAML", path=str(path)) from error
     try:
-        return UsersEntry.model_validate(held or {}, strict=True)
+        return UsersEntry.model_validate({} if held is None else held, strict=True)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]  # a value may be a secret in the wrong place
         place = ".".join(str(part) for part in first["loc"])
@@ -104,10 +115,16 @@ def read_entries(path: Path) -> UsersEntry:
 
 
 def write_entries(path: Path, entries: UsersEntry) -> None:
-    """Replace a file, readable by its owner alone; a reader sees the old one or the new one."""
+    """Replace a file, readable by its owner alone; a reader sees the old one or the new one.
+
+    Raises:
+        InvalidConfigError: something in it is wrong; the file stays as it was.
+    """
+    checked_users(entries)
     text = yaml.safe_dump(entries.model_dump(exclude_defaults=True), sort_keys=False)
     beside = path.with_name(f".{path.name}.new")
-    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    beside.unlink(missing_ok=True)  # what a killed one left, or what somebody else has put there to read along
+    with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -118,7 +135,7 @@ def _user(name: str, entry: UserEntry) -> User:
     if not name or len(name) > MAX_NAME_LENGTH or ":" in name:
         raise InvalidConfigError(f"a user's name has 1 to {MAX_NAME_LENGTH} characters and no ':'", path="users")
     for token in entry.tokens:
-        if not token.startswith("sha256:") or len(token) != len("sha256:") + 64:
+        if _TOKEN.fullmatch(token) is None:
             raise InvalidConfigError(
                 "a token must be its hash, sha256: and 64 digits (chroma-search user add makes both)",
                 path=f"users.{name}.tokens",
@@ -126,4 +143,4 @@ def _user(name: str, entry: UserEntry) -> User:
     if entry.password is not None:
         parsed_password(entry.password)
     grants = tuple(Grant(ROLES[each.role], each.tenant, each.database) for each in entry.grants)
-    return User(Identity(name, grants), tuple(entry.tokens), entry.password)
+    return User(Identity(name, grants), tuple(token.lower() for token in entry.tokens), entry.password)

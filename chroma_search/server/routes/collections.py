@@ -104,6 +104,28 @@ def delete_collection(call: Call) -> Any:
     return {}
 
 
+def fork_collection(call: Call) -> Any:
+    """Make a collection with the records of another one, at little cost."""
+    name = _checked_name(call.body.new_name)
+    return described(call.database.fork_collection(call.collection(), name))
+
+
+def fork_count(call: Call) -> Any:
+    """Return how many forks there are in the lineage of a collection."""
+    return {"count": call.database.fork_count(call.collection())}
+
+
+def indexing_status(call: Call) -> Any:
+    """Return how much of what was written is indexed."""
+    total, indexed = call.collection().operations()
+    return {
+        "op_indexing_progress": indexed / total if total else 1.0,
+        "num_unindexed_ops": total - indexed,
+        "num_indexed_ops": indexed,
+        "total_ops": total,
+    }
+
+
 def described(engine: CollectionEngine) -> dict[str, Any]:
     """Return a collection as the API shows it."""
     return {
@@ -132,7 +154,10 @@ def _known(configuration: dict[str, Any] | None) -> dict[str, Any] | None:
     if configuration is None:
         return None
     names = ("hnsw", "spann", "flat", "embedding_function")
-    return {name: configuration[name] for name in names if configuration.get(name) is not None} or None
+    known = {name: configuration[name] for name in names if configuration.get(name) is not None}
+    if "hnsw" in known and "spann" in known:
+        raise InvalidArgumentError("Multiple vector index configurations provided: keep hnsw, or spann")
+    return known or None
 
 
 def _limited(config: CollectionConfig, form: SchemaForm | None) -> CollectionConfig:
@@ -221,6 +246,32 @@ COLLECTION_ROUTES = (
         body=bodies.UpdateCollection,
         answer=answers.Nothing,
         writes=True,
+    ),
+    Route(
+        "POST",
+        BASE + "/collections/{collection_id}/fork",
+        fork_collection,
+        Role.WRITER,
+        "A second collection with the same records",
+        body=bodies.ForkCollection,
+        answer=answers.CollectionAnswer,
+        writes=True,
+    ),
+    Route(
+        "GET",
+        BASE + "/collections/{collection_id}/fork_count",
+        fork_count,
+        Role.READER,
+        "How many forks there are in its lineage",
+        answer=answers.ForkCount,
+    ),
+    Route(
+        "GET",
+        BASE + "/collections/{collection_id}/indexing_status",
+        indexing_status,
+        Role.READER,
+        "How much of what was written is indexed",
+        answer=answers.IndexingStatus,
     ),
     Route(
         "DELETE",

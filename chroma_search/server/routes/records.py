@@ -10,6 +10,7 @@ from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Handler, Route
 from chroma_search.server.record_bodies import RecordColumns, batches_of, filter_of, matrix_of
+from chroma_search.server.settings import ServerSettings
 
 BASE = "/tenants/{tenant}/databases/{database}/collections/{collection_id}"
 DEFAULT_RESULTS = 10
@@ -64,6 +65,8 @@ def get(call: Call) -> Any:
     body: bodies.GetRecords = call.body
     engine = call.collection()
     where = filter_of(body.where, body.where_document)
+    bounds = [each for each in (body.limit, None if body.ids is None else len(body.ids)) if each is not None]
+    _check_results("limit", min(bounds, default=None), call.settings)
     selection = Selection(body.ids, where, body.limit, body.offset or 0)
     found = engine.get(selection, frozenset(name for name in body.include if name in STORED))
     call.notes["n_results"] = len(found.ids)
@@ -83,9 +86,7 @@ def query(call: Call) -> Any:
     engine = call.collection()
     where = filter_of(body.where, body.where_document)
     n_results = DEFAULT_RESULTS if body.n_results is None else body.n_results
-    most = call.settings.max_results
-    if most is not None and n_results > most:
-        raise InvalidArgumentError(f"n_results is at most {most} on this server, got {n_results}")
+    _check_results("n_results", n_results, call.settings)
     columns = frozenset(name for name in body.include if name in STORED)
     answer: dict[str, Any] = dict.fromkeys((*STORED, "distances"))
     answer["include"] = body.include
@@ -107,6 +108,13 @@ def query(call: Call) -> Any:
     if answer["embeddings"] is not None:
         answer["embeddings"] = [answers.encoded_vectors(each, body.vector_encoding) for each in answer["embeddings"]]
     return answer
+
+
+def _check_results(name: str, wanted: int | None, settings: ServerSettings) -> None:
+    most = settings.max_results
+    if most is not None and (wanted is None or wanted > most):
+        got = "none" if wanted is None else wanted
+        raise InvalidArgumentError(f"{name} is at most {most} on this server, got {got}")
 
 
 def _writing(path: str, handler: Handler, summary: str, body: Any, status: Literal[200, 201] = 200) -> Route:

@@ -16,6 +16,7 @@ from chroma_search.requests import Found, RunOptions
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Route
+from chroma_search.server.record_bodies import EVERY_RECORD, NO_RECORD, without_empty
 from chroma_search.server.routes.records import BASE
 from chroma_search.server.search_cost import check_cost
 
@@ -65,6 +66,8 @@ def _clauses(given: dict[str, Any] | str, params: dict[str, Any] | None) -> Sear
         found = Search.from_text(given, params).clauses
     else:
         form = {name: given[name] for name in CLAUSES if given.get(name) is not None}
+        if "filter" in form:
+            form["filter"] = without_empty(form["filter"], EVERY_RECORD, NO_RECORD)
         found = Search.from_dict({**form, "rank": _tagged(form.get("rank"))}).clauses
     for node in () if found.rank is None else walk(found.rank):
         if isinstance(node, Knn) and isinstance(node.query, str):

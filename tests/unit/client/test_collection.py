@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import chroma_search
-from chroma_search import Collection, EphemeralClient, K, Knn, NotFoundError, ReadLevel, Search, UnsupportedError
+from chroma_search import Collection, EphemeralClient, K, Knn, NotFoundError, ReadLevel, Search
 from chroma_search.client.system import clear_systems
 from chroma_search.errors import DimensionMismatchError, InvalidInputError, WrongTypeError
 from tests.functions import Letters
@@ -274,14 +274,6 @@ def test_a_handle_names_its_place(collection: Collection) -> None:
     assert len({collection, collection}) == 1
 
 
-def test_forking_is_refused_with_what_to_do_instead(collection: Collection) -> None:
-    with pytest.raises(UnsupportedError, match="fork") as raised:
-        collection.fork("other")
-    assert "get" in raised.value.instead
-    with pytest.raises(UnsupportedError):
-        collection.fork_count()
-
-
 def test_flush_and_compact_change_no_answer(collection: Collection) -> None:
     search = Search().rank(Knn([1, 0])).select_all()
     before = collection.search(search), collection.get()
@@ -290,9 +282,6 @@ def test_flush_and_compact_change_no_answer(collection: Collection) -> None:
     collection.compact()
     assert (collection.search(search), collection.get()) == before
     assert collection.stats()["records"] == 3
-    status = collection.get_indexing_status()
-    assert (status.total_ops, status.num_indexed_ops + status.num_unindexed_ops) == (3, 3)
-    assert 0 <= status.op_indexing_progress <= 1
 
 
 def test_writing_to_a_deleted_collection_is_refused(client: Any, collection: Collection) -> None:

@@ -65,6 +65,16 @@ def test_one_collection_can_be_purged_and_what_is_left_in_the_log_goes_too(tmp_p
     client.close()
 
 
+def test_what_was_deleted_before_any_flush_goes_too(tmp_path):
+    with chroma_search.PersistentClient(tmp_path) as client:
+        collection = client.create_collection("docs", embedding_function=None)
+        collection.add(["a"], [[0.0]], documents=[SECRETS["document"].decode()])
+        collection.delete(["a"])
+        assert holders(tmp_path, SECRETS["document"])
+        collection.purge()
+        assert not holders(tmp_path, SECRETS["document"])
+
+
 def test_a_purge_also_removes_what_a_repair_put_aside(tmp_path):
     client, collection, words = filled(tmp_path)
     collection.delete([words["id"]])

@@ -218,3 +218,92 @@ def test_a_flush_in_the_background_that_fails_is_told_by_stats_and_made_up_later
     assert stats["segment_bytes"] > 0
     assert stats["log_bytes"] == 0
     assert collection.count() == 31
+
+
+def flusher_of(collection):
+    flusher = collection._engine._flusher
+    assert flusher is not None
+    return flusher
+
+
+def kinds(collection):
+    return [segment["indexes"][-1] for segment in collection._engine.stats()["segments"]]
+
+
+def test_while_a_graph_is_built_flushes_go_on_and_empty_the_log(client, monkeypatch):
+    collection = made(client)
+    built, go_on = threading.Event(), threading.Event()
+    filled(collection, 50)
+    flusher = flusher_of(collection)
+    real = chroma_search.engine.flushing.build_graph
+
+    def slow(*arguments):
+        built.set()
+        assert go_on.wait(30)
+        return real(*arguments)
+
+    monkeypatch.setattr(chroma_search.engine.flushing, "build_graph", slow)
+    thread = threading.Thread(target=collection.flush)
+    thread.start()
+    assert built.wait(30)
+    assert flusher.log_bytes == 0
+    filled(collection, 30, first=100)
+    collection.delete(ids=["7"])
+    assert flusher.log_bytes > 0
+    assert flusher._flush(is_asked=True)
+    assert flusher.log_bytes == 0
+    before = everything(collection)
+    assert kinds(collection) == ["coded", "coded"]
+    go_on.set()
+    thread.join()
+    assert kinds(collection) == ["hnsw"]
+    assert everything(collection) == before
+
+
+def test_what_was_flushed_and_not_indexed_is_there_and_indexed_after_the_next_write(client, tmp_path, monkeypatch):
+    collection = made(client)
+    filled(collection, 40)
+    flusher_of(collection)._flush(is_asked=True)  # as if the process had been killed then
+    before = everything(collection)
+    client.close()
+    with chroma_search.PersistentClient(tmp_path) as again:
+        collection = again.get_collection("docs", embedding_function=None)
+        assert everything(collection) == before
+        assert kinds(collection) == ["coded"]
+        monkeypatch.setattr(merge_policy, "TAIL_ROWS", 30)
+        filled(collection, 1, first=500)
+        flusher_of(collection).wait()
+        assert kinds(collection) == ["hnsw", "flat"]
+        assert everything(collection)[0] == [*before[0], "500"]
+
+
+def test_the_process_that_flushes_does_not_read_its_log_again(client, monkeypatch):
+    collection = made(client)
+    filled(collection, 100)
+    log = collection._engine._log
+    monkeypatch.setattr(log, "news", lambda: pytest.fail("the log was read"))
+    before = everything(collection)
+    collection.flush()
+    filled(collection, 10, first=200)
+    collection.delete(ids=[str(each) for each in range(200, 210)])
+    collection.compact()
+    assert everything(collection) == before
+
+
+def test_rows_that_wait_for_a_graph_are_found_exactly(tmp_path):
+    """The second flush is coded around the centre of the first, of which its rows are far."""
+    rng = np.random.default_rng(3)
+    vectors = np.concatenate([rng.normal(size=(3200, 260)), rng.normal(size=(400, 260)) * 3 + 2]).astype(np.float32)
+    ids = [str(at) for at in range(len(vectors))]
+    with chroma_search.PersistentClient(tmp_path) as client, chroma_search.EphemeralClient() as other:
+        disk, memory = made(client), made(other)
+        memory.add(ids=ids, embeddings=vectors)
+        for part in (slice(0, 3200), slice(3200, None)):
+            disk.add(ids=ids[part], embeddings=vectors[part])
+            flusher_of(disk)._flush(is_asked=True)
+        assert kinds(disk) == ["coded", "coded"]
+        queries = vectors[::400] + np.float32(0.25)
+        expected = memory.query(queries, n_results=10, exact=True)
+        assert disk.query(queries, n_results=10) == expected
+        disk.flush()
+        assert disk.query(queries, n_results=10, exact=True) == expected

@@ -129,7 +129,7 @@ def test_some_rows_of_several_files_are_merged_and_written_again(tmp_path, taken
     stored = opened(tmp_path / "a").rows
     rows = [np.array(each, np.int64) for each in taken]
     merged = Rows.merged([(stored, each) for each in rows])
-    picked = np.concatenate(rows)
+    picked: list[int] = np.concatenate(rows).tolist()
     wanted = Rows(
         [ROWS.ids[row] for row in picked],
         ROWS.offset_ids[picked],

@@ -1,0 +1,54 @@
+"""Sweep: remove the folders of collections that a killed process has left, when a folder is opened to write.
+
+These are folders of removed collections, of those that were being forked (they count as removed until they are there),
+and of those that were just being made. A folder with records that the catalog neither knows nor has removed stays: the
+catalog is then an older one than it should be, and `verify` and `repair` know what to do.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+
+from chroma_search.engine.catalog import Catalog
+from chroma_search.engine.collection import LOG, SEGMENTS
+from chroma_search.errors import NotFoundError, StorageError
+from chroma_search.storage.files import Files
+from chroma_search.storage.log import SqliteLog
+
+PAGE_BYTES = 4096
+
+
+def sweep(collections: Path, catalog: Catalog, known: Collection[str], files: Files) -> None:
+    """Remove what is left over.
+
+    Args:
+        collections: the folder of all collections.
+        catalog: the catalog, inside `writing`: nobody is making a collection at the same time.
+        known: ids of the collections in it.
+        files: the disk.
+    """
+    removed = catalog.removed() - set(known)
+    for folder in collections.iterdir():
+        if folder.name in known:
+            files.sweep(folder)
+        elif folder.name in removed or not _was_written(folder):
+            shutil.rmtree(folder, ignore_errors=True)
+    for id_ in removed:
+        if not (collections / id_).exists():
+            catalog.forget_removed(id_)
+
+
+def _was_written(folder: Path) -> bool:
+    """Tell whether a collection that nobody knows could hold records; when in doubt, yes."""
+    if not (folder / LOG).exists():
+        return (folder / SEGMENTS).exists()
+    try:
+        with closing(SqliteLog(folder / LOG, "read")) as log:
+            return log.news().holds_records
+    except NotFoundError:  # it was deleted
+        return False
+    except StorageError:  # one that was just being made has a single page
+        return (folder / LOG).stat().st_size > PAGE_BYTES or (folder / SEGMENTS).exists()

@@ -1,0 +1,234 @@
+"""Where a server listens and to whom: loopback, TLS, origins of web pages, users that come and go."""
+
+import ssl
+import subprocess
+
+import httpx
+import pytest
+import yaml
+
+from chroma_search import DefaultEmbeddingFunction, EmbeddingFunction, register_embedding_function
+from chroma_search.cli import main
+from chroma_search.errors import InvalidConfigError, StorageError
+from chroma_search.server.run import listen
+from chroma_search.server.settings import load_settings
+from tests.conformance.server.serving import DEFAULT, PATIENCE_S, serving
+
+IDENTITY = "/api/v2/auth/identity"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    kind = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost"
+    files = ["-keyout", folder / "key.pem", "-out", folder / "certificate.pem"]
+    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    subprocess.run(["openssl", *kind.split(), *files, *names], check=True, capture_output=True)
+    return folder
+
+
+def test_tls_by_files(certificate):
+    files = {"tls_certificate": certificate / "certificate.pem", "tls_key": certificate / "key.pem"}
+    with serving(**files) as server:
+        context = ssl.create_default_context(cafile=str(certificate / "certificate.pem"))
+        with server.client(verify=context) as client:
+            assert server.url.startswith("https:")
+            assert client.get(IDENTITY).status_code == 200
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            httpx.get(server.url + IDENTITY, trust_env=False)
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"http://127.0.0.1:{server.port}{IDENTITY}", trust_env=False, timeout=PATIENCE_S)
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.load_verify_locations(certificate / "certificate.pem")
+        with pytest.warns(DeprecationWarning, match="TLSv1_1"):
+            old.maximum_version = ssl.TLSVersion.TLSv1_1
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(server.url + IDENTITY, verify=old, trust_env=False)
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.168.1.7", "example.com", "127.0.0.1.example.com", ""])
+def test_a_server_without_users_listens_to_this_machine_alone(address):
+    with pytest.raises(InvalidConfigError, match="listen_address"):
+        load_settings(environment={"CHROMA_LISTEN_ADDRESS": address})
+    settings = load_settings(environment={"CHROMA_LISTEN_ADDRESS": address, "CHROMA_ALLOW_UNAUTHENTICATED": "true"})
+    assert settings.listen_address == address
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "127.8.9.1", "::1"])
+def test_loopback_needs_no_users(address):
+    assert load_settings(environment={"CHROMA_LISTEN_ADDRESS": address}).listen_address == address
+
+
+@pytest.mark.parametrize("half", ["tls_key", "tls_certificate"])
+def test_half_of_a_certificate_is_refused(half, tmp_path):
+    with pytest.raises(InvalidConfigError, match="go together"):
+        load_settings(environment={}, options={half: tmp_path / "x.pem"})
+
+
+def test_a_port_that_is_taken_is_told():
+    with serving() as server, pytest.raises(StorageError, match=f"cannot listen on 127.0.0.1:{server.port}"):
+        listen(server.settings.model_copy(update={"port": server.port}))
+
+
+def test_pages_of_other_origins_get_nothing_unless_allowed(name):
+    page = {"origin": "https://app.example"}
+    asks = {**page, "access-control-request-method": "POST", "access-control-request-headers": "x-chroma-token"}
+    path = f"{DEFAULT}/collections"
+    with serving() as server, server.client() as client:
+        assert client.options(path, headers=asks).status_code == 405
+        # A page can send this without asking first: no content type, so it counts as JSON.
+        assert client.post(path, content=b'{"name": "made-by-a-page"}', headers=page).status_code == 403
+        assert client.get(path, headers={"host": "rebound.example"}).status_code == 403
+        assert client.get(path).json() == []
+        for header in ({"origin": "http://localhost:3000"}, {"origin": server.url}, {"host": "localhost:8000"}):
+            assert client.get(path, headers=header).status_code == 200
+    for allowed in (["https://app.example"], ["*"]):
+        with serving(cors_allow_origins=allowed) as server, server.client() as client:
+            asked = client.options(path, headers=asks)
+            assert asked.status_code == 200
+            assert asked.headers["access-control-allow-origin"] in ("*", "https://app.example")
+            assert asked.headers["access-control-allow-headers"] == "x-chroma-token"
+            made = client.post(path, json={"name": name}, headers=page)
+            assert made.status_code == 200
+            assert made.headers["access-control-allow-origin"] in ("*", "https://app.example")
+            other = client.get(path, headers={"origin": "https://other.example"})
+            assert (other.status_code, "access-control-allow-origin" in other.headers) == (
+                (200, True) if allowed == ["*"] else (403, False)
+            )
+
+
+def test_behind_something_that_asks_who_calls_any_name_is_good():
+    with serving(allow_unauthenticated=True) as server, server.client() as client:
+        assert (
+            client.get(IDENTITY, headers={"host": "chroma.example", "origin": "https://x.example"}).status_code == 200
+        )
+
+
+def test_users_come_and_go_without_a_restart(tmp_path, capsys):
+    path = tmp_path / "users.yaml"
+    command = ["user", "add", "ana", "--users", str(path), "--json"]
+    assert main([*command, "--role", "writer", "--tenant", "default_tenant"]) == 0
+    token = yaml.safe_load(capsys.readouterr().out)["token"]
+    assert token not in path.read_text()
+    assert path.stat().st_mode & 0o077 == 0
+    with serving(users_file=path) as server, server.client(headers={"x-chroma-token": token}) as client:
+        authentication = server.application._authentication
+
+        def status():
+            authentication._looked_at = -1e9  # a second later
+            return client.get(f"{DEFAULT}/collections").status_code
+
+        assert status() == 200
+        assert client.post(f"{DEFAULT}/collections", json={"name": "by-ana"}).status_code == 200
+        assert main(["user", "add", "bob", "--role", "reader", "--users", str(path)]) == 0
+        assert status() == 200
+        assert main(["user", "remove", "ana", "--users", str(path)]) == 0
+        assert status() == 401
+        path.write_text("users: [")  # cannot be read: the users stay as they were, and nobody else gets in
+        assert status() == 401
+        path.unlink()
+        assert status() == 401
+
+
+def test_a_password_that_was_remembered_ends_with_its_user(tmp_path, monkeypatch):
+    path = tmp_path / "users.yaml"
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "secret words")
+    assert main(["user", "add", "ana", "--users", str(path), "--role", "reader", "--password"]) == 0
+    assert "secret words" not in path.read_text()
+    with serving(users_file=path) as server, server.client(auth=("ana", "secret words")) as client:
+        for _ in range(3):
+            assert client.get(IDENTITY).json()["user_id"] == "ana"
+        assert main(["user", "remove", "ana", "--users", str(path)]) == 0
+        server.application._authentication._looked_at = -1e9
+        assert client.get(IDENTITY).status_code == 401
+
+
+def test_a_name_that_is_not_allowed_leaves_the_users_file_as_it_was(tmp_path):
+    path = tmp_path / "users.yaml"
+    assert main(["user", "add", "ana", "--users", str(path), "--role", "reader"]) == 0
+    before = path.read_bytes()
+    for bad in ("a:b", "x" * 300, ""):
+        assert main(["user", "add", bad, "--users", str(path), "--role", "reader"]) != 0
+        assert path.read_bytes() == before
+    assert main(["user", "remove", "nobody", "--users", str(path)]) != 0
+    assert main(["user", "add", "ana", "--users", str(path), "--role", "reader"]) != 0  # has this grant already
+
+
+def test_users_are_listed_without_their_secrets(tmp_path, capsys):
+    path = tmp_path / "users.yaml"
+    main(["user", "add", "ana", "--users", str(path), "--role", "reader", "--tenant", "acme"])
+    capsys.readouterr()
+    assert main(["user", "list", "--users", str(path), "--json"]) == 0
+    words = capsys.readouterr().out
+    assert yaml.safe_load(words) == {"users": {"ana": [{"role": "reader", "tenant": "acme", "database": "*"}]}}
+    assert main(["user", "list", "--users", str(path)]) == 0
+    assert "sha256" not in capsys.readouterr().out
+
+
+def test_a_password_may_be_tried_ten_times_and_the_right_ones_are_not_hindered(tmp_path, monkeypatch):
+    path = tmp_path / "users.yaml"
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "right")
+    assert main(["user", "add", "ana", "--users", str(path), "--role", "reader", "--password"]) == 0
+    assert main(["user", "add", "bob", "--users", str(path), "--role", "reader", "--password"]) == 0
+    with serving(users_file=path) as server, server.client() as client:
+        server.application._authentication._failures._clock = lambda: 0.0  # time stands still
+        assert client.get(IDENTITY, auth=("ana", "right")).status_code == 200
+        statuses = [client.get(IDENTITY, auth=("ana", f"wrong {at}")).status_code for at in range(12)]
+        assert statuses == [401] * 10 + [429] * 2
+        late = client.get(IDENTITY, auth=("bob", "right"))
+        assert (late.status_code, late.headers["retry-after"]) == (429, "2")
+        assert client.get(IDENTITY, auth=("ana", "right")).status_code == 200  # remembered
+
+
+class Exploding(EmbeddingFunction):
+    """A function whose making downloads a model; here it fails the test."""
+
+    n_built = 0
+
+    def __init__(self):
+        type(self).n_built += 1
+        raise AssertionError("the server has built an embedding function")
+
+    def __call__(self, input):
+        raise AssertionError
+
+    @staticmethod
+    def name():
+        return "exploding"
+
+    @staticmethod
+    def build_from_config(config):
+        return Exploding()
+
+    def get_config(self):
+        return {}
+
+
+def test_an_embedding_function_is_never_built(tmp_path, monkeypatch):
+    register_embedding_function(Exploding)
+    monkeypatch.setattr(DefaultEmbeddingFunction, "__init__", Exploding.__init__)
+    function = {"type": "known", "name": "exploding", "config": {}}
+    vectors = {"vector_index": {"enabled": True, "config": {"embedding_function": function}}}
+    schema = {"defaults": {}, "keys": {"#embedding": {"float_list": vectors}}}
+    bodies = [
+        {"name": "configured", "configuration": {"embedding_function": function}},
+        {"name": "of-a-schema", "schema": schema},
+        {"name": "openai-one", "configuration": {"embedding_function": {**function, "name": "openai"}}},
+        {"name": "unheard-of", "configuration": {"embedding_function": {**function, "name": "no.such-module"}}},
+        {"name": "default-one", "configuration": {"embedding_function": {**function, "name": "default"}}},
+    ]
+    for is_new in (True, False):  # and again when the folder is opened anew
+        with serving(persist_path=tmp_path / "data") as server, server.client() as client:
+            for body in bodies:
+                made = client.post(f"{DEFAULT}/collections", json={**body, "get_or_create": not is_new})
+                assert made.status_code == 200, made.text
+                path = f"{DEFAULT}/collections/{made.json()['id']}"
+                added = client.post(f"{path}/add", json={"ids": ["a"], "embeddings": [[1, 2]], "documents": ["x"]})
+                assert added.status_code == 201
+                assert client.post(f"{path}/query", json={"query_embeddings": [[1, 2]]}).json()["ids"] == [["a"]]
+                search = {"rank": {"$knn": {"query": [1, 2]}}}
+                assert client.post(f"{path}/search", json={"searches": [search]}).json()["ids"] == [["a"]]
+                text = {"rank": {"$knn": {"query": "a text"}}}
+                assert client.post(f"{path}/search", json={"searches": [text]}).status_code == 400
+            assert len(client.get(f"{DEFAULT}/collections").json()) == len(bodies)
+    assert Exploding.n_built == 0

@@ -1,0 +1,294 @@
+"""What an operator sees and does: figures, logs, traces, settings, an end in good order, several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import threading
+from concurrent import futures
+from pathlib import Path
+
+import grpc
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from chroma_search.errors import InvalidConfigError
+from chroma_search.server.logs import LOGGER, set_up_logs
+from chroma_search.server.settings import ServerSettings, load_settings
+from tests.conformance.server.serving import DEFAULT, RawConnection, child_serving, serving, wait_until
+
+KNN = {"searches": [{"rank": {"$knn": {"query": [1, 0]}}, "filter": {"t": {"$ne": "a secret\nof a user"}}}]}
+
+
+def filled(client, name="docs"):
+    path = f"{DEFAULT}/collections/{client.post(f'{DEFAULT}/collections', json={'name': name}).json()['id']}"
+    body = {"ids": ["a", "b"], "embeddings": [[1, 0], [0, 1]], "documents": ["a secret text", "x"]}
+    assert client.post(f"{path}/add", json=body).status_code == 201
+    return path
+
+
+def test_metrics_count_by_route_and_never_name_what_is_stored():
+    with serving() as server, server.client() as client:
+        path = filled(client, "a-secret-name")
+        for _ in range(3):
+            client.post(f"{path}/query", json={"query_embeddings": [[1, 0]]})
+        client.post(f"{path}/query", json={"query_embeddings": 5})
+        words = client.get("/metrics").text
+        assert 'chroma_http_requests_total{method="POST",route="query",status="200"} 3.0' in words
+        assert 'chroma_http_requests_total{method="POST",route="query",status="422"} 1.0' in words
+        assert 'chroma_results_total{route="query"} 6.0' in words
+        assert 'chroma_http_request_seconds_count{route="query"} 4.0' in words
+        assert "chroma_http_requests_at_work 0.0" in words
+        assert "process_resident_memory_bytes" in words
+        assert "a-secret-name" not in words
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """Give the lines that a server in this process logs."""
+    seen: list[str] = []
+
+    class Catching(logging.Handler):
+        def emit(self, record):
+            seen.append(self.format(record))
+
+    def begin(kind):
+        set_up_logs(kind)
+        real = logging.getLogger(LOGGER).handlers[0]
+        catching = Catching()
+        catching.setFormatter(real.formatter)
+        for logger in (logging.getLogger(LOGGER), logging.getLogger("uvicorn.error")):
+            monkeypatch.setattr(logger, "handlers", [catching])
+        return seen
+
+    yield begin
+    set_up_logs("off")
+
+
+def test_json_lines_tell_a_request_and_nothing_of_what_was_sent(lines):
+    with serving(log_format="json") as server, server.client() as client:
+        seen = lines("json")
+        path = filled(client)
+        answer = client.post(f"{path}/get", json={})
+    told = [json.loads(line) for line in seen]
+    last = told[-1]
+    assert last["message"] == "request"
+    assert (last["route"], last["method"], last["status"], last["level"]) == ("get", "POST", 200, "info")
+    assert last["request_id"] == answer.headers["chroma-trace-id"]
+    assert (last["bytes_in"], last["bytes_out"], last["results"]) == (2, len(answer.content), 2)
+    assert "secret" not in "".join(seen)
+
+
+def test_text_lines_are_one_line_each(lines):
+    with serving(log_format="text", slow_request_ms=None) as server, server.client() as client:
+        seen = lines("text")
+        client.post(f"{filled(client)}/search", json=KNN)
+    assert all("\n" not in line for line in seen)
+    assert "route=search status=200" in seen[-1]
+    assert "secret" not in "".join(seen)
+
+
+def test_a_slow_search_is_logged_with_how_it_ran(lines):
+    with serving(log_format="json", slow_request_ms=0.0) as server, server.client() as client:
+        seen = lines("json")
+        path = filled(client)
+        client.post(f"{path}/search", json=KNN)
+        client.post(f"{path}/query", json={"query_embeddings": [[1, 0]]})
+    told = [json.loads(line) for line in seen]
+    for line in told[-2:]:
+        assert (line["message"], line["level"]) == ("slow request", "warning")
+        assert "knn" in line["plan"].lower()
+        assert "actual" in line["plan"] or "ms" in line["plan"]
+
+
+def test_a_bug_is_told_in_the_log_alone(lines, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("in the depths")
+
+    monkeypatch.setattr("chroma_search.engine.database.Database.get_tenant", broken)
+    with serving(log_format="json") as server, server.client() as client:
+        seen = lines("json")
+        answer = client.get("/api/v2/tenants/default_tenant")
+        assert answer.status_code == 500
+        assert answer.json() == {"error": "InternalError", "message": "an internal error: see the log of the server"}
+        assert client.get("/api/v2/version").status_code == 200
+    bug = next(json.loads(line) for line in seen if "traceback" in line)
+    assert "in the depths" in bug["traceback"]
+
+
+def test_what_the_http_library_says_is_logged_as_json_too(lines):
+    with serving(log_format="json") as server:
+        seen = lines("json")
+        with RawConnection(server.port) as raw:
+            raw.send(b"nonsense\r\n\r\n")
+            raw.rest()
+    assert json.loads(seen[0])["level"] == "warning"
+
+
+class Collector(trace_service_pb2_grpc.TraceServiceServicer):
+    """An OpenTelemetry collector on a real socket."""
+
+    def __init__(self):
+        self.spans = []
+        self.services = set()
+
+    def Export(self, request, context):  # noqa: N802 - the name of the protocol
+        for resource in request.resource_spans:
+            self.services |= {
+                each.value.string_value for each in resource.resource.attributes if each.key == "service.name"
+            }
+            self.spans += [span for scope in resource.scope_spans for span in scope.spans]
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+def test_spans_reach_a_collector_down_to_the_operators():
+    collector = Collector()
+    receiver = grpc.server(futures.ThreadPoolExecutor(2))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, receiver)
+    port = receiver.add_insecure_port("127.0.0.1:0")
+    receiver.start()
+    try:
+        telemetry = {"endpoint": f"http://127.0.0.1:{port}", "service_name": "tested"}
+        with serving(open_telemetry=telemetry) as server, server.client() as client:
+            answer = client.post(f"{filled(client)}/search", json=KNN)
+    finally:
+        receiver.stop(None).wait()
+    assert collector.services == {"tested"}
+    search = next(span for span in collector.spans if span.name == "search")
+    ids = {each.key: each.value.string_value for each in search.attributes}
+    assert ids["chroma.request_id"] == answer.headers["chroma-trace-id"]
+    stages = [span for span in collector.spans if span.parent_span_id == search.span_id]
+    assert stages
+    assert all(span.trace_id == search.trace_id for span in stages)
+    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in stages)
+    assert "secret" not in str(collector.spans)
+
+
+def test_settings_come_from_a_file_variables_and_options_the_later_wins(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(
+        "port: 1111\nallow_reset: true\nmax_payload_size_bytes: 5\ncors_allow_origins: ['https://a.example']\n"
+        "open_telemetry: {endpoint: 'http://x:4317', service_name: file}\nsqlite_filename: chroma.sqlite3\n"
+    )
+    variables = {
+        "CONFIG_PATH": str(file),
+        "CHROMA_PORT": "2222",
+        "CHROMA_CORS_ALLOW_ORIGINS": "https://b.example, https://c.example",
+        "CHROMA_OPEN_TELEMETRY__SERVICE_NAME": "variable",
+        "CHROMA_SERVER_NOFILE": "ignored",
+        "CHROMA_MAX_RESULTS": "null",
+    }
+    found = load_settings(environment=variables, options={"port": 3333, "persist_path": None})
+    assert (found.port, found.allow_reset, found.max_payload_size_bytes) == (3333, True, 5)
+    assert found.cors_allow_origins == ("https://b.example", "https://c.example")
+    assert found.open_telemetry is not None
+    assert (found.open_telemetry.endpoint, found.open_telemetry.service_name) == ("http://x:4317", "variable")
+    assert load_settings(environment={}) == ServerSettings()  # type: ignore[call-arg]
+    assert load_settings(environment={"CHROMA_CORS_ALLOW_ORIGINS": '["*"]'}).cors_allow_origins == ("*",)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"CHROMA_PORT": "many"}, {"CHROMA_PORT": "65536"}, {"CHROMA_REQUEST_TIMEOUT_S": "0"}, {"CHROMA_WORKERS": "0"},
+        {"CHROMA_OPEN_TELEMETRY": "x", "CHROMA_OPEN_TELEMETRY__ENDPOINT": "y"}, {"CONFIG_PATH": "/nope.yaml"},
+        {"CHROMA_WORKERS": "2", "CHROMA_PERSIST_PATH": "null"}, {"CHROMA_LOG_FORMAT": "xml"}, {"CHROMA_PORT__X": "5"},
+    ],
+)  # fmt: skip
+def test_settings_that_have_no_meaning_are_refused_by_name(variables):
+    with pytest.raises(InvalidConfigError):
+        load_settings(environment=variables)
+
+
+def test_an_unknown_setting_of_a_file_is_told_with_the_nearest(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("lisen_address: 127.0.0.1\n")
+    with pytest.warns(
+        UserWarning, match="'lisen_address' is not a setting of this server: did you mean 'listen_address'"
+    ):
+        load_settings(file, environment={})
+    for wrong in ("[1]", "port: [", "\xff"):
+        file.write_text(wrong, "latin-1")
+        with pytest.raises(InvalidConfigError):
+            load_settings(file, environment={})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_is_told_to_stop_ends_what_it_has_begun(tmp_path, workers):
+    with child_serving(tmp_path / "data", "--workers", str(workers)) as server:
+        with server.client() as client:
+            path = filled(client)
+        acknowledged: list[str] = []
+        stops = threading.Event()
+        odd: list[str] = []
+
+        def write(number):
+            at = 0
+            while not stops.is_set():
+                try:  # a new connection each time: one that is kept may be closed between two requests
+                    body = {"ids": [f"{number}-{at}"], "embeddings": [[1, 0]]}
+                    answer = httpx.post(f"{server.url}{path}/add", json=body, timeout=60, trust_env=False)
+                except httpx.TransportError:
+                    return
+                if answer.status_code == 201:
+                    acknowledged.append(f"{number}-{at}")
+                else:
+                    odd.append(answer.text)
+                at += 1
+
+        threads = [threading.Thread(target=write, args=(number,)) for number in range(4)]
+        for each in threads:
+            each.start()
+        wait_until(lambda: len(acknowledged) > 20)
+        code = server.end(signal.SIGTERM)
+        stops.set()
+        for each in threads:
+            each.join()
+        assert code in (0, -signal.SIGTERM)
+        assert odd == []
+        assert "Traceback" not in server.log.read_text()
+    with serving(persist_path=tmp_path / "data") as again, again.client() as client:
+        assert set(client.post(f"{path}/get", json={"include": []}).json()["ids"]) >= set(acknowledged)
+
+
+@pytest.mark.slow
+def test_two_processes_serve_one_folder(tmp_path):
+    """Each connection belongs to one process; what one has written the other sees at once; figures add up."""
+    with child_serving(tmp_path / "data", "--workers", "2", "--log-format", "off") as server:
+
+        async def use():
+            answering = [httpx.AsyncClient(base_url=server.url, timeout=60, trust_env=False) for _ in range(16)]
+            made = (await answering[0].post(f"{DEFAULT}/collections", json={"name": "shared"})).json()
+            path = f"{DEFAULT}/collections/{made['id']}"
+            counts = []
+            for at, client in enumerate(answering * 2):
+                body = {"ids": [str(at)], "embeddings": [[1, 0]]}
+                assert (await client.post(f"{path}/add", json=body)).status_code == 201
+                seen = await asyncio.gather(*(each.get(f"{path}/count") for each in answering))
+                counts.append({each.json() for each in seen})
+            renamed = await answering[0].put(path, json={"new_name": "renamed"})
+            assert renamed.status_code == 200
+            found = await asyncio.gather(*(each.get(f"{DEFAULT}/collections/renamed") for each in answering))
+            await answering[1].delete(f"{DEFAULT}/collections/renamed")
+            gone = await asyncio.gather(*(each.get(f"{path}/count") for each in answering))
+            for each in answering:
+                await each.aclose()
+            return counts, {each.status_code for each in found}, {each.status_code for each in gone}
+
+        counts, found, gone = asyncio.run(use())
+        assert counts == [{at + 1} for at in range(32)]
+        assert (found, gone) == ({200}, {404})
+        with server.client() as client:
+            words = client.get("/metrics").text
+        assert 'chroma_http_requests_total{method="POST",route="add",status="201"} 32.0' in words
+        assert len(_pids_of_figures(server)) == 2  # both have answered
+
+
+def _pids_of_figures(server):
+    """Return the processes that have counted requests; each keeps its figures in files of its own."""
+    place = server.environment_of_worker()["PROMETHEUS_MULTIPROC_DIR"]
+    return {path.stem.rpartition("_")[2] for path in Path(place).glob("counter_*.db")}
