@@ -6,7 +6,7 @@ stand in it as lists of numbers or as base64.
 
 from __future__ import annotations
 
-from base64 import b64decode
+from binascii import a2b_base64
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -120,7 +120,12 @@ def _vectors(rows: Sequence[Sequence[float]] | Sequence[str] | None) -> NDArray[
         return np.empty((0, 0), np.float32)
     if not isinstance(rows[0], str):
         return np.array(rows, dtype=np.float32)
-    raw = [b64decode(cast("str", row), validate=True) for row in rows]
+    texts = cast("Sequence[str]", rows)
+    raw = [a2b_base64(text) for text in texts]
+    # It is four times faster than b64decode(validate=True), and passes over characters that do not belong: so the
+    # lengths are compared.
+    if any(len(data) * 4 != len(text) * 3 - text.count("=") * 4 for data, text in zip(raw, texts, strict=True)):
+        raise ValueError("a vector that is no base64")
     if len(set(map(len, raw))) > 1:
         raise ValueError("vectors of unequal dimension")
     values = np.frombuffer(bytearray().join(raw), dtype="<f4")  # a bytearray, for the caller may change the array

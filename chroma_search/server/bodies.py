@@ -201,6 +201,7 @@ class QueryRecords(Body):
     where: JsonObject | None = None
     where_document: JsonObject | None = None
     include: Include = ["metadatas", "documents", "distances"]
+    exact: bool = False
     vector_encoding: VectorEncoding = "numbers"
 
 

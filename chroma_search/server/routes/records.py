@@ -100,7 +100,7 @@ def query(call: Call) -> Any:
         and len(engine.get(Selection(body.ids), frozenset()).ids) < len(set(body.ids))
     ):
         raise NotFoundError("Error executing plan: Error finding id", kind="record")
-    found = engine.query(vectors, n_results, body.ids, where, columns, call.run_options())
+    found = engine.query(vectors, n_results, body.ids, where, columns, call.run_options(exact=body.exact))
     call.notes["n_results"] = sum(len(each.ids) for each in found)
     answer["ids"] = [each.ids for each in found]
     for name in body.include:

@@ -119,7 +119,9 @@ def test_vectors_are_read_as_base64_or_numbers_bit_by_bit(facts: RemoteFacts, is
     assert empty.embeddings.shape[0] == 0
 
 
-@pytest.mark.parametrize("rows", [["AAAA"], ["AACAPw==", "AACAPwAAgD8AAIA/"], ["?"], [[1.0], [1.0, 2.0]]])
+@pytest.mark.parametrize(
+    "rows", [["AAAA"], ["AA?CAPw=="], ["AACAPw==", "AACAPwAAgD8AAIA/"], ["?"], [[1.0], [1.0, 2.0]]]
+)
 def test_vectors_that_are_none_are_refused(facts: RemoteFacts, rows: Any) -> None:
     with pytest.raises(ValueError):
         record_calls.get(facts, Selection(), frozenset()).read(answered({"ids": ["a"] * len(rows), "embeddings": rows}))
