@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.model.candidates import Candidates
-from chroma_search.model.distance import Space, Vectors
+from chroma_search.model.distance import Space, VectorRows, Vectors
 from chroma_search.model.mask import Mask
 from chroma_search.model.numeric_range import NumericRange
 from chroma_search.model.sparse_vector import SparseVector
@@ -104,16 +105,17 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return what is worth storing beside the vectors; `from_arrays` opens it again."""
         ...
 
     @classmethod
     def from_arrays(
-        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+        cls, vectors: VectorRows, space: Space, params: Mapping[str, Any], arrays: Mapping[str, RowsOf[Any]]
     ) -> VectorIndex:
         """Return the index that `to_arrays` described, over the same vectors, without building it.
 
+        What is large is read, and so checked, when a search needs it, row by row where the search goes by rows.
         Of the parameters, those of the search may differ from those it was built with.
         """
         ...

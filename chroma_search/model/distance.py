@@ -13,9 +13,13 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels.checked_rows import RowsOf
+
 Space: TypeAlias = Literal["l2", "cosine", "ip"]
 SPACES: tuple[Space, ...] = ("l2", "cosine", "ip")
 Vectors: TypeAlias = NDArray[np.float32]
+VectorRows: TypeAlias = RowsOf[np.float32]
+"""Vectors in memory, or those of a file, which are checked when they are read."""
 
 
 def exact_distances(query: Vectors, vectors: Vectors, space: Space) -> NDArray[np.float64]:

@@ -20,8 +20,8 @@ Each array begins at the first multiple of 64 behind the one before, in the orde
 zero. `repair` reads the header at the end when the one at the start is damaged.
 
 Not for: what the arrays mean (`segment_file.py`).
-Invariant: `array` gives what was written, or raises; no damage of the file gives a wrong array, another exception or a
-signal (a mapped file that was cut short kills the process that touches it, so lengths are checked first).
+Invariant: `rows` and `array` give what was written, or raise; no damage of the file gives a wrong array, another
+exception or a signal (a mapped file that was cut short kills the process that touches it: lengths are checked first).
 """
 
 from __future__ import annotations
@@ -30,9 +30,8 @@ import json
 import math
 import mmap
 import struct
-import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,7 @@ from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest
 
 from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, InternalError, StorageError
+from chroma_search.kernels.checked_rows import CheckedRows
 from chroma_search.storage.files import Files
 
 MAGIC = b"CHROSRCH"
@@ -61,7 +61,8 @@ bytes per 32 kB; with 16 kB it would take 4 ms to read for 200,000 such records.
 
 
 LET_GO_BYTES = 1 << 20
-"""Arrays from this size on leave memory again when they were checked."""
+"""Bytes checked after which the file leaves this process's memory again (not the system's cache): a page that is read
+to be checked need not stay. Newer kernels map 2 MB around a page, so a few blocks would keep the whole file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,8 @@ class ArrayFile:
         self._facts = facts
         self._entries = {each.name: each for each in entries}
         self._header_end = header_end
-        self._arrays: dict[str, NDArray[Any]] = {}
-        self._locks = {each.name: threading.Lock() for each in entries}  # two arrays can be checked at once
+        self._rows: dict[str, CheckedRows[Any]] = {}
+        self._n_checked_bytes = 0  # since the file was let go of; threads may miscount, which does no harm
 
     @staticmethod
     def open(path: Path, *, from_end: bool = False) -> ArrayFile:
@@ -219,8 +220,24 @@ class ArrayFile:
         """
         return self._entry(name).dtype
 
+    def rows(self, name: str) -> CheckedRows[Any]:
+        """Return an array whose blocks are checked when they are first read; this reads nothing.
+
+        What was checked stays valid when the file is closed or removed.
+
+        Raises:
+            CorruptionError: there is no array of that name; later, from a read: its bytes are not those written.
+            ClosedError: the file was closed before; later, from a read: before these rows were read.
+        """
+        found = self._rows.get(name)
+        if found is None:
+            entry = self._entry(name)
+            made = CheckedRows(self.unchecked(name), BLOCK_BYTES, lambda blocks: self._check(entry, blocks))
+            found = self._rows.setdefault(name, made)  # one for all threads: they share what was checked
+        return found
+
     def array(self, name: str) -> NDArray[Any]:
-        """Return an array: read-only, mapped, checked when it is first asked for.
+        """Return an array: read-only, mapped, all of it checked.
 
         It stays valid when the file is closed or removed.
 
@@ -228,15 +245,7 @@ class ArrayFile:
             CorruptionError: there is no array of that name, or its bytes are not those that were written.
             ClosedError: the file was closed before the array was first asked for.
         """
-        found = self._arrays.get(name)
-        if found is not None:
-            return found
-        entry = self._entry(name)
-        with self._locks[name]:
-            found = self._arrays.get(name)
-            if found is None:
-                found = self._arrays[name] = self._checked(entry)
-        return found
+        return self.rows(name).whole()
 
     def verify(self) -> None:
         """Check every byte of the file, also of arrays that were checked before.
@@ -273,8 +282,8 @@ class ArrayFile:
         content = self._bytes_at(entry).data
         return [
             (at * BLOCK_BYTES, min((at + 1) * BLOCK_BYTES, entry.nbytes))
-            for at, (found, written) in enumerate(zip(_sums(content), entry.sums, strict=True))
-            if found != written
+            for at, written in enumerate(entry.sums)
+            if _sum(content, at) != written
         ]
 
     def unchecked(self, name: str) -> NDArray[Any]:
@@ -285,7 +294,7 @@ class ArrayFile:
     def close(self) -> None:
         """Let go of the file. Its memory is unmapped when the last array taken from it is gone."""
         self._content = None
-        self._arrays = {}
+        self._rows = {}
 
     def _entry(self, name: str) -> _Entry:
         try:
@@ -305,17 +314,21 @@ class ArrayFile:
     def _bytes_at(self, entry: _Entry) -> NDArray[np.uint8]:
         return np.frombuffer(self._mapped(), np.uint8, entry.nbytes, entry.start) if entry.nbytes else _NO_BYTES
 
-    def _checked(self, entry: _Entry) -> NDArray[Any]:
-        for first, _ in self.damaged_blocks(entry.name):
-            raise self._damaged_block(entry, first)
-        self._let_go(entry)
-        return self.unchecked(entry.name)
+    def _check(self, entry: _Entry, blocks: Sequence[int]) -> None:
+        """Raise when one of the blocks is not what was written."""
+        content = self._bytes_at(entry).data
+        for at in blocks:
+            if _sum(content, at) != entry.sums[at]:
+                raise self._damaged_block(entry, at * BLOCK_BYTES)
+        self._n_checked_bytes += len(blocks) * BLOCK_BYTES
+        if self._n_checked_bytes >= LET_GO_BYTES:
+            self._n_checked_bytes = 0
+            self._let_go()
 
-    def _let_go(self, entry: _Entry) -> None:
-        """Tell the system that what was read to be checked need not stay in this process's memory: use decides."""
-        first, end = _aligned(entry.start, mmap.PAGESIZE), entry.start + entry.nbytes
-        if end - first >= LET_GO_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-            self._mapped().madvise(mmap.MADV_DONTNEED, first, (end - first) // mmap.PAGESIZE * mmap.PAGESIZE)
+    def _let_go(self) -> None:
+        """Tell the system that what was read need not stay in this process's memory: use decides."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped().madvise(mmap.MADV_DONTNEED)
 
     def _damaged_block(self, entry: _Entry, first: int) -> CorruptionError:
         wanted = entry.sums[first // BLOCK_BYTES]
@@ -395,9 +408,13 @@ def _bytes_of(array: NDArray[Any]) -> memoryview:
 
 
 def _sums(content: memoryview) -> list[int]:
-    """Return the checksum of each block. XXH3 is four times as fast as CRC-32, and opening waits for it."""
-    starts = range(0, len(content), BLOCK_BYTES)
-    return [xxh3_64_intdigest(content[at : at + BLOCK_BYTES]) & 0xFFFFFFFF for at in starts]
+    """Return the checksum of each block."""
+    return [_sum(content, at) for at in range(-(-len(content) // BLOCK_BYTES))]
+
+
+def _sum(content: memoryview, block: int) -> int:
+    """Return the checksum of a block. XXH3 is four times as fast as CRC-32, and queries wait for it."""
+    return xxh3_64_intdigest(content[block * BLOCK_BYTES : (block + 1) * BLOCK_BYTES]) & 0xFFFFFFFF
 
 
 def _aligned(n_bytes: int, to: int = ALIGNMENT_BYTES) -> int:

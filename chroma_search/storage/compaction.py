@@ -12,6 +12,7 @@ import numpy as np
 
 from chroma_search.indexes.base import VectorIndex
 from chroma_search.indexes.registry import vector_index
+from chroma_search.kernels.checked_rows import whole
 from chroma_search.storage.merge_policy import Merge, SegmentSize, next_merge
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
@@ -98,7 +99,7 @@ def build_graph(rows: Rows, spec: IndexSpec) -> VectorIndex | None:
     """Return the approximate index of a sealed segment, or None where the collection wants none."""
     if spec.kind == "flat":
         return None
-    return vector_index(spec.kind).build(rows.vectors, spec.space, spec.params)
+    return vector_index(spec.kind).build(whole(rows.vectors), spec.space, spec.params)
 
 
 def _extend(states: Sequence[SegmentState], spec: IndexSpec, names: SegmentNames) -> SegmentState | None:
@@ -108,7 +109,7 @@ def _extend(states: Sequence[SegmentState], spec: IndexSpec, names: SegmentNames
     rows = Rows.concat([first.segment.rows, *fresh])
     graph = first.segment.graph
     if graph is not None:
-        graph = graph.extended(rows.vectors)
+        graph = graph.extended(whole(rows.vectors))
         if graph is None:
             return None
     n_fresh = sum(map(len, fresh))

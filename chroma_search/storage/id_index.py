@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels.checked_rows import RowsOf, whole
+
 HASH_BYTES = 8
 """With 64 bits, ten million ids have one pair of equal hashes in 370,000 segments."""
 
@@ -44,9 +46,9 @@ class IdIndex:
         return {"id_hashes": self.hashes, "id_rows": self.at}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> IdIndex:
-        """Open stored arrays (checksums were verified by the caller)."""
-        return IdIndex(arrays["id_hashes"], arrays["id_rows"])
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> IdIndex:
+        """Open stored arrays."""
+        return IdIndex(whole(arrays["id_hashes"]), whole(arrays["id_rows"]))
 
     def rows(self, wanted: Sequence[str], ids: Sequence[str]) -> list[list[int]]:
         """Return the rows of each wanted id.

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels.checked_rows import RowsOf, whole
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
@@ -22,7 +24,7 @@ class Rows:
     Attributes:
         ids: the user's ids.
         offset_ids: int64, shape (n,); of rows with the same one, only the last can live.
-        vectors: float32, shape (n, dim), C-contiguous, as stored.
+        vectors: float32, shape (n, dim), C-contiguous, as stored; of a file, checked when they are read.
         documents: text per row, or None where the record has none.
         metadatas: metadata per row without None values, or None where the record has none; only to be read.
         uris: uri per row, or None.
@@ -30,7 +32,7 @@ class Rows:
 
     ids: Sequence[str]
     offset_ids: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    vectors: RowsOf[np.float32]
     documents: Sequence[str | None]
     metadatas: Sequence[dict[str, Any] | None]
     uris: Sequence[str | None]
@@ -58,7 +60,7 @@ class Rows:
         return Rows(
             ids=[each for part in parts for each in part.ids],
             offset_ids=np.concatenate([part.offset_ids for part in parts]),
-            vectors=np.concatenate([part.vectors for part in parts]),
+            vectors=np.concatenate([whole(part.vectors) for part in parts]),
             documents=[each for part in parts for each in part.documents],
             metadatas=[each for part in parts for each in part.metadatas],
             uris=[each for part in parts for each in part.uris],

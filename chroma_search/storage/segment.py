@@ -103,7 +103,9 @@ class Segment:
 
     def vector_indexes(self) -> Sequence[VectorIndex]:
         """Return the flat index and, if there is one, the approximate index."""
-        flat = self.remembered("flat", lambda: vector_index("flat").build(self.rows.vectors, self.spec.space, {}))
+        flat = self.remembered(
+            "flat", lambda: vector_index("flat").from_arrays(self.rows.vectors, self.spec.space, {}, {})
+        )
         graph = self.graph
         return (flat,) if graph is None else (flat, graph)
 

@@ -19,7 +19,7 @@ from chroma_search.indexes.vector.norms import LARGEST_NORM, RowNorms, norms_of,
 from chroma_search.kernels.blocks import BLOCK_ELEMENTS, row_blocks
 from chroma_search.kernels.choice import distance_kernels
 from chroma_search.model.candidates import Candidates
-from chroma_search.model.distance import Space, Vectors, exact_distances
+from chroma_search.model.distance import Space, VectorRows, Vectors, exact_distances
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -49,7 +49,7 @@ class Scanned:
         space: distance space.
     """
 
-    vectors: Vectors
+    vectors: VectorRows
     norms: RowNorms | None
     space: Space
 

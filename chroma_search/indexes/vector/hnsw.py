@@ -33,12 +33,13 @@ from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.indexes.vector.twins import Twins
+from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.kernels.choice import graph_kernels, has_numba
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import SPACE_CODES, Found, Graph
 from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.candidates import Candidates
-from chroma_search.model.distance import Space, Vectors
+from chroma_search.model.distance import Space, VectorRows, Vectors
 from chroma_search.model.mask import Mask
 
 Bits = NDArray[np.bool_]
@@ -105,7 +106,7 @@ class HnswIndex:
 
     def __init__(
         self,
-        vectors: Vectors,
+        vectors: VectorRows,
         space: Space,
         parameters: HnswParameters,
         graph: HnswGraph | None,
@@ -167,7 +168,7 @@ class HnswIndex:
         )
         return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins, codes, sketch)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
         graph = self._graph.to_arrays() if self._graph is not None else {}
         compared = {**self._codes.to_arrays(), **self._sketch.to_arrays()}
@@ -175,7 +176,7 @@ class HnswIndex:
 
     @classmethod
     def from_arrays(
-        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+        cls, vectors: VectorRows, space: Space, params: Mapping[str, Any], arrays: Mapping[str, RowsOf[Any]]
     ) -> HnswIndex:
         """Open a stored index over the same vectors; of the parameters, only those of the search may differ.
 
@@ -329,11 +330,11 @@ class HnswIndex:
         return Found(found.rows, found.distances, found.n_measured + n_passed)
 
 
-def _searched(vectors: Vectors, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:
+def _searched(vectors: VectorRows, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:
     return Graph(
-        frozen(vectors),
+        vectors,
         frozen(magnitudes.inverse),
-        frozen(graph.links),
+        graph.links,
         frozen(graph.upper_links),
         frozen(graph.upper_start()),
         codes.values,

@@ -24,6 +24,7 @@ from chroma_search.indexes.vector.norms import norms_of
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.points import Points
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.model.distance import Space, Vectors
 
 Links = NDArray[np.int32]
@@ -47,7 +48,7 @@ class HnswGraph:
         radius: norm that the further dimension fills up to (`ip`), 0.0 in the other spaces.
     """
 
-    links: Links
+    links: RowsOf[np.int32]
     upper_links: Links
     levels: Links
     entry: int
@@ -62,7 +63,7 @@ class HnswGraph:
         """Return where the layers of each row begin in `upper_links`."""
         return (np.cumsum(self.levels) - self.levels).astype(np.int32)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
         return {
             "links": self.links,
@@ -73,10 +74,10 @@ class HnswGraph:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> HnswGraph:
-        """Open stored arrays (checksums were verified by the storage layer)."""
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> HnswGraph:
+        """Open stored arrays; links of the lowest layer are read when a search follows them."""
         entry, radius = int(arrays["entry"][0]), float(arrays["radius"][0])
-        return HnswGraph(arrays["links"], arrays["upper_links"], arrays["levels"], entry, radius)
+        return HnswGraph(arrays["links"], whole(arrays["upper_links"]), whole(arrays["levels"]), entry, radius)
 
 
 def build_graph(vectors: Vectors, space: Space, parameters: HnswParameters, inserted: Rows) -> HnswGraph:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import norms_of, unit_vectors
-from chroma_search.model.distance import Space, Vectors
+from chroma_search.model.distance import Space, VectorRows, Vectors
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +27,7 @@ class Points:
         radius: norm that the further dimension of `ip` fills up to; longer vectors are left as they are.
     """
 
-    vectors: Vectors
+    vectors: VectorRows
     space: Space
     radius: float
 
