@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from typing import Any, Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, overload
 from uuid import UUID
 
 from chroma_search.client.embedding import DataLoader, Embedder
@@ -31,24 +31,25 @@ from chroma_search.client.inputs import (
 from chroma_search.client.metadata_input import own_metadatas
 from chroma_search.client.progress import busy
 from chroma_search.client.read_level import ReadLevel
-from chroma_search.client.search_forms import SearchForm, as_clauses, search_result
 from chroma_search.client.system import System
-from chroma_search.dsl import Search, Where
 from chroma_search.embeddings.protocol import validate_embedding_function
-from chroma_search.embeddings.vectors import Document, Image, OneOrMany
 from chroma_search.engine.collection import CollectionEngine
-from chroma_search.engine.requests import ExplainMode, RunOptions, Selection, WriteBatch
+from chroma_search.engine.requests import RunOptions, Selection, WriteBatch
 from chroma_search.errors import InvalidInputError, NotFoundError, UnsupportedError, WrongTypeError
 from chroma_search.model.results import DeleteResult, GetResult, IndexingStatus, QueryResult, SearchResult
-from chroma_search.schema import CollectionConfiguration, Schema, UpdateCollectionConfiguration
 from chroma_search.schema.collection_metadata import validate_metadata_update
 from chroma_search.schema.configuration import load_collection_configuration_from_json, updated_configuration
-from chroma_search.schema.index_rules import IndexRules, functions_of
 from chroma_search.schema.names import validate_collection_name
-from chroma_search.schema.schema_form import complete_form
-from chroma_search.schema.schema_validation import checked_form
 
-WhereFilter = Mapping[str, Any] | Where | str
+if TYPE_CHECKING:
+    from chroma_search.client.search_forms import SearchForm
+    from chroma_search.dsl import Search, Where
+    from chroma_search.embeddings.vectors import Document, Image, OneOrMany
+    from chroma_search.engine.requests import ExplainMode
+    from chroma_search.schema import CollectionConfiguration, Schema, UpdateCollectionConfiguration
+    from chroma_search.schema.index_rules import IndexRules
+
+WhereFilter: TypeAlias = "Mapping[str, Any] | Where | str"
 """A filter: upstream's dict, or (ours) a `Where` or a text of the query language."""
 WhereDocumentFilter = Mapping[str, Any] | str
 VectorForm = Any
@@ -56,7 +57,7 @@ VectorForm = Any
 # `Sequence` stands for a list here: to a type checker a list[dict[str, int]] is no list[Mapping[str, Any] | None].
 MetadataForm = Mapping[str, Any] | Sequence[Mapping[str, Any] | None]
 """The metadata of one record, or a list with a dict or None per record."""
-TextForm = Document | Sequence[Document | None]
+TextForm: TypeAlias = "Document | Sequence[Document | None]"
 """A document (or URI), or a list with a text or None per record."""
 
 GET_INCLUDE = ["metadatas", "documents"]
@@ -131,6 +132,11 @@ class Collection:
     @property
     def schema(self) -> Schema:
         """Which index is on for which key, a copy."""
+        # Here and below: 0.1 s of modules that `query()` without a filter, the first of a process, does not need.
+        from chroma_search.schema import Schema
+        from chroma_search.schema.schema_form import complete_form
+        from chroma_search.schema.schema_validation import checked_form
+
         held = self._engine.schema
         form = None if held is None else checked_form(held.serialize_to_json())
         return Schema.deserialize_from_json(complete_form(form, self._engine.config))
@@ -350,6 +356,8 @@ class Collection:
             ValueError: a search that is not valid; then none of them runs.
             TypeError: something that is no search.
         """
+        from chroma_search.client.search_forms import as_clauses, search_result  # as above
+
         clauses = self._embedder.embed_searches(as_clauses(searches, params), strict=strict)
         answers = self._live().search(clauses, RunOptions(exact=exact, strict=strict))
         return search_result(clauses, answers)
@@ -397,6 +405,8 @@ class Collection:
         Raises:
             ValueError: a search that is not valid, an unknown mode or format.
         """
+        from chroma_search.client.search_forms import as_clauses  # as above
+
         if mode not in ("plan", "verbose", "analyze"):
             raise InvalidInputError(f"explain mode must be plan, verbose or analyze, got {mode!r}")
         if format not in ("text", "json"):
@@ -503,6 +513,9 @@ class Collection:
 
     def _rules(self) -> IndexRules:
         if self._rules_of_schema is None:
+            from chroma_search.schema.index_rules import IndexRules, functions_of  # as above
+            from chroma_search.schema.schema_validation import checked_form
+
             schema = self._engine.schema
             self._rules_of_schema = (
                 IndexRules()

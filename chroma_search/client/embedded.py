@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
-
-from typing_extensions import Self, TypedDict
 
 from chroma_search.client.collection import Collection
 from chroma_search.client.embedding import DataLoader
@@ -29,21 +27,19 @@ from chroma_search.embeddings.protocol import EmbeddingFunction, validate_embedd
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.database import Database, DatabaseInfo
 from chroma_search.errors import ClosedError, ForbiddenError, UnsupportedError
-from chroma_search.schema import CreateCollectionConfiguration, Schema
 from chroma_search.schema.collection_metadata import validate_collection_metadata
 from chroma_search.schema.function_conflict import (
     validate_embedding_function_conflict_on_create,
     validate_embedding_function_conflict_on_get,
 )
-from chroma_search.schema.index_rules import functions_of
 from chroma_search.schema.names import validate_collection_name, validate_database_name, validate_tenant_name
-from chroma_search.schema.reconcile import resolve_configuration
-from chroma_search.schema.schema_validation import checked_form
-from chroma_search.schema.value_types import EMBEDDING_KEY, LAYOUT, get_index
 from chroma_search.version import __version__
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from chroma_search.engine.backup import BackupReport
+    from chroma_search.schema import CreateCollectionConfiguration, Schema
 
 MAX_BATCH_SIZE = 2**31 - 1
 """What `get_max_batch_size` answers. There is no limit but memory; programs split their batches by this number."""
@@ -307,6 +303,10 @@ class EmbeddedClient(SystemClient):
             ValueError: an argument that is not valid, or two embedding functions.
             ConflictError: it exists. NotFoundError: the database was deleted.
         """
+        # Here and below: 0.03 s of modules that a program which opens a collection does not need.
+        from chroma_search.schema.reconcile import resolve_configuration
+        from chroma_search.schema.schema_validation import checked_form
+
         database = self._database()
         validate_collection_name(name)
         wanted = dict(configuration or {})
@@ -395,6 +395,9 @@ class EmbeddedClient(SystemClient):
 
     def _remember(self, engine: CollectionEngine, function: Any | None, schema: Schema | None) -> None:
         """Keep the function of a new collection as the object that it is."""
+        from chroma_search.schema.index_rules import functions_of  # as above
+        from chroma_search.schema.value_types import EMBEDDING_KEY
+
         of_schema = {} if schema is None else functions_of(schema)
         chosen = of_schema.get(EMBEDDING_KEY) if function is None or _is_default(function) else function
         if callable(chosen) and not _is_default(chosen):  # what is written as JSON is built when it is needed
@@ -433,6 +436,8 @@ def Client(  # noqa: N802 - upstream's name
 
 def _own_schema(schema: Schema) -> Schema:
     """Return a copy that later changes by the caller do not reach; the functions in it stay the same objects."""
+    from chroma_search.schema.value_types import LAYOUT, get_index  # as above
+
     trees = (schema.defaults, *schema.keys.values())
     indexes = [index for tree in trees for slot in LAYOUT if (index := get_index(tree, slot)) is not None]
     functions = [getattr(index.config, "embedding_function", None) for index in indexes]

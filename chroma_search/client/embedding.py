@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
-from typing import Any, Protocol, TypeVar, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -20,9 +20,6 @@ from chroma_search.client.function_cache import RememberedFunction, current_func
 from chroma_search.client.progress import in_steps
 from chroma_search.client.system import System
 from chroma_search.client.vector_input import Vectors, check_finite
-from chroma_search.dsl import Knn, SearchClauses
-from chroma_search.dsl.node import Node
-from chroma_search.dsl.validation import check_search
 from chroma_search.embeddings.apply import (
     embed_documents,
     embed_queries,
@@ -38,12 +35,13 @@ from chroma_search.embeddings.resolve import (
 )
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.errors import InvalidArgumentError, InvalidInputError
-from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.schema.configuration import updated_configuration
-from chroma_search.schema.index_rules import IndexRules
-from chroma_search.schema.value_types import DOCUMENT_KEY
 
-N = TypeVar("N", bound=Node)
+if TYPE_CHECKING:
+    from chroma_search.dsl import SearchClauses
+    from chroma_search.schema.index_rules import IndexRules
+
+DOCUMENT_KEY = "#document"
 
 _fitting = threading.Lock()  # one fit at a time in this process: a second thread must find the function fitted
 
@@ -169,16 +167,19 @@ class Embedder:
             InvalidInputError: a key without a function, or a function that returns no vector per text.
             Exception: whatever the function raises.
         """
+        from chroma_search.client.text_queries import embedded, text_queries  # the language: 0.06 s
+        from chroma_search.dsl.validation import check_search
+
         texts: dict[str, dict[str, None]] = {}
         for search in searches:
-            for knn in _text_queries(search.rank):
+            for knn in text_queries(search.rank):
                 texts.setdefault(knn.key, {})[knn.query] = None
         if not texts:
             return list(searches)
         for search in searches:
             check_search(search, strict=strict)
         vectors = {key: self._query_vectors(key, list(queries)) for key, queries in texts.items()}
-        return [replace(each, rank=None if each.rank is None else _embedded(each.rank, vectors)) for each in searches]
+        return [replace(each, rank=None if each.rank is None else embedded(each.rank, vectors)) for each in searches]
 
     def _query_vectors(self, key: str, texts: list[str]) -> dict[str, Any]:
         sources = self._sources()
@@ -222,38 +223,3 @@ class Embedder:
         if is_finite:
             check_finite(matrix)
         return matrix
-
-
-def _text_queries(node: Node | None) -> list[Knn]:
-    """Return the `Knn` nodes below that search for a text, without recursion: the tree may be too deep."""
-    found: list[Knn] = []
-    stack = [] if node is None else [node]
-    while stack:
-        each = stack.pop()
-        if isinstance(each, Knn) and isinstance(each.query, str):
-            found.append(each)
-        stack.extend(each.children())
-    return found
-
-
-def _embedded(node: N, vectors: dict[str, dict[str, Any]]) -> N:
-    """Return the tree with each text query replaced by its vector; parts without one stay the same objects."""
-    if isinstance(node, Knn):
-        if not isinstance(node.query, str):
-            return node
-        vector: np.ndarray[Any, Any] | SparseVector = vectors[node.key][node.query]
-        return replace(node, query=vector)
-    changes: dict[str, Any] = {}
-    for each in fields(node):
-        value: Any = getattr(node, each.name)
-        if isinstance(value, Node):
-            new: Any = _embedded(value, vectors)
-        elif isinstance(value, tuple):
-            parts = cast("tuple[Any, ...]", value)
-            new = tuple(_embedded(part, vectors) if isinstance(part, Node) else part for part in parts)
-            new = value if all(a is b for a, b in zip(parts, new, strict=True)) else new
-        else:
-            continue
-        if new is not value:
-            changes[each.name] = new
-    return replace(node, **changes) if changes else node

@@ -14,12 +14,14 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chroma_search.errors import CorruptionError
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
-from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
+
+if TYPE_CHECKING:
+    from chroma_search.storage.sqlite_salvage import DamagedDatabase
 
 DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
@@ -246,6 +248,8 @@ def sound_rows(path: Path) -> SoundRows:
 
     It is read from a copy, with all that its write-ahead file has for it, and not changed.
     """
+    from chroma_search.storage.sqlite_salvage import opened_copy  # only for what is damaged
+
     with opened_copy(path, _SCHEMA) as copy:
         tenants = {name for (name,) in _sound(copy, "tenants", "name")}
         databases = [

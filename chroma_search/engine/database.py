@@ -8,25 +8,26 @@ A folder opened to be read is not written at all, so it may lie on a file system
 
 from __future__ import annotations
 
-import shutil
 import threading
 import uuid
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
 from chroma_search.engine.collection import LOG, SEGMENTS, CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
 from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
-from chroma_search.schema import Schema
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.sqlite_file import BUSY_S
+
+if TYPE_CHECKING:
+    from chroma_search.schema.schema import Schema
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
@@ -266,7 +267,7 @@ class Database:
         if self._folder is not None:
             if not self._catalog.shrink(wait_s=BUSY_S):
                 raise LockedError(f"other processes are reading {self._folder} all the time: purge it again")
-            shutil.rmtree(self._folder / DAMAGED, ignore_errors=True)
+            _remove_tree(self._folder / DAMAGED)
 
     # --- what is known, and keeping it true ---------------------------------------------------------------------------
 
@@ -313,7 +314,7 @@ class Database:
     def _engine(self, info: CollectionInfo) -> CollectionEngine:
         engine = self._engines.get(info.id)
         if engine is None:
-            schema = None if info.schema is None else Schema.deserialize_from_json(info.schema)
+            schema = None if info.schema is None else _read_schema(info.schema)
             config = CollectionConfig.from_stored(info.config)
             engine = self._engines[info.id] = self._new_engine(info, config, schema)
         return engine
@@ -408,7 +409,7 @@ class Database:
                 log.drop()
                 log.close()
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)  # what stays is swept when the database is opened next
+                _remove_tree(folder)  # what stays is swept when the database is opened next
 
     def _sweep(self) -> None:
         """Remove folders that a killed process has left: of removed collections, and of those it was just making.
@@ -425,7 +426,7 @@ class Database:
                 if folder.name in known:
                     self._files.sweep(folder)
                 elif folder.name in removed or not _was_written(folder):
-                    shutil.rmtree(folder, ignore_errors=True)
+                    _remove_tree(folder)
             for id_ in removed:
                 if not (self._folder / COLLECTIONS / id_).exists():
                     self._catalog.forget_removed(id_)
@@ -442,3 +443,16 @@ def _was_written(folder: Path) -> bool:
         return False
     except StorageError:  # one that was just being made has a single page
         return (folder / LOG).stat().st_size > PAGE_BYTES or (folder / SEGMENTS).exists()
+
+
+def _read_schema(form: Mapping[str, Any]) -> Schema:
+    from chroma_search.schema.schema import Schema  # 0.1 s with pydantic, and most collections have no schema
+
+    return Schema.deserialize_from_json(form)
+
+
+def _remove_tree(folder: Path) -> None:
+    """Remove a folder with all below it, as far as that is possible."""
+    import shutil  # 2 ms, and there is seldom anything to remove
+
+    shutil.rmtree(folder, ignore_errors=True)

@@ -18,9 +18,8 @@ from numpy.typing import NDArray
 
 from chroma_search.client.collection import Collection, WhereFilter
 from chroma_search.client.filters import read_filter
-from chroma_search.engine.requests import RunOptions
 from chroma_search.errors import FormatVersionError, InvalidInputError, WrongTypeError
-from chroma_search.planner.execute import Execution
+from chroma_search.planner.matching import Matching
 
 FACTS_KEY = "chroma_search"
 """Where a file keeps the facts: key of Parquet's key-value metadata, only field of the first line of JSONL."""
@@ -131,7 +130,7 @@ class RecordStream:
             schema=None if engine.schema is None else engine.schema.serialize_to_json(),
             dimension=snapshot.dimension,
         )
-        self._run = Execution(snapshot.segments, engine.run_settings(RunOptions()))
+        self._run = Matching(snapshot.segments)
         self._offset_ids = self._run.passing(read_filter(where, None))
         self._batch_rows = batch_size(batch_rows, snapshot.dimension)
 

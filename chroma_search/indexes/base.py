@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from chroma_search.kernels.checked_rows import RowsOf
-from chroma_search.model.candidates import Candidates
-from chroma_search.model.distance import Space, VectorRows, Vectors
-from chroma_search.model.mask import Mask
-from chroma_search.model.numeric_range import NumericRange
-from chroma_search.model.sparse_vector import SparseVector
-from chroma_search.model.values import Scalar
+    from chroma_search.kernels.checked_rows import RowsOf
+    from chroma_search.model.candidates import Candidates
+    from chroma_search.model.distance import Space, VectorRows, Vectors
+    from chroma_search.model.mask import Mask
+    from chroma_search.model.numeric_range import NumericRange
+    from chroma_search.model.sparse_vector import SparseVector
+    from chroma_search.model.values import Scalar
 
 
 @dataclass(frozen=True, slots=True)

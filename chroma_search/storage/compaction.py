@@ -7,16 +7,19 @@ replaces: same records, same offset ids.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chroma_search.indexes.base import VectorIndex
 from chroma_search.indexes.registry import vector_index
 from chroma_search.kernels.checked_rows import whole
 from chroma_search.storage.merge_policy import Merge, SegmentSize, next_merge
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.snapshot import SegmentState, Snapshot
+
+if TYPE_CHECKING:
+    from chroma_search.indexes.base import VectorIndex
 
 
 def settle(snapshot: Snapshot, spec: IndexSpec, names: SegmentNames, *, seals: bool = True) -> Snapshot:

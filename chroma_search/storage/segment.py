@@ -11,22 +11,22 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.indexes.base import ScalarIndex, SparseIndex, VectorIndex
 from chroma_search.indexes.registry import vector_index
-from chroma_search.indexes.scalar.column import ScalarColumn
-from chroma_search.indexes.text.analyzer import Analyzer
-from chroma_search.indexes.text.inverted import InvertedIndex
-from chroma_search.indexes.text.string_column import StringColumn
-from chroma_search.indexes.vector.sparse import SparsePostings
-from chroma_search.model.distance import Space
-from chroma_search.model.mask import Mask
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.storage.rows import Rows
+
+if TYPE_CHECKING:
+    from chroma_search.indexes.base import ScalarIndex, SparseIndex, VectorIndex
+    from chroma_search.indexes.text.analyzer import Analyzer
+    from chroma_search.indexes.text.inverted import InvertedIndex
+    from chroma_search.indexes.text.string_column import StringColumn
+    from chroma_search.model.distance import Space
+    from chroma_search.model.mask import Mask
 
 T = TypeVar("T")
 FindIds = Callable[[Sequence[str]], list[Sequence[int]]]
@@ -111,10 +111,15 @@ class Segment:
 
     def column(self, key: str) -> ScalarIndex:
         """Return the column of `#id` or a metadata key (every row missing when the key is unknown)."""
+        # Here and below: 0.05 s of modules that a search by vectors alone, the first of a process, does not need.
+        from chroma_search.indexes.scalar.column import ScalarColumn
+
         return self.remembered(("column", key), lambda: ScalarColumn.build(self._values(key)))
 
     def strings(self, key: str) -> StringColumn:
         """Return the strings of `#document`, `#id` or a metadata key, None where the value is no string."""
+        from chroma_search.indexes.text.string_column import StringColumn  # as above
+
         return self.remembered(("strings", key), lambda: StringColumn(self.texts(key)))
 
     def texts(self, key: str) -> Sequence[str | None]:
@@ -127,10 +132,14 @@ class Segment:
 
     def postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
         """Return the full-text index of a key under an analyzer."""
+        from chroma_search.indexes.text.inverted import InvertedIndex  # as above
+
         return self.remembered(("postings", key, analyzer), lambda: InvertedIndex.build(self.texts(key), analyzer))
 
     def sparse(self, key: str) -> SparseIndex:
         """Return the posting lists of the sparse vectors under a key."""
+        from chroma_search.indexes.vector.sparse import SparsePostings  # as above
+
         return self.remembered(("sparse", key), lambda: SparsePostings.build(self._sparse_vectors(key)))
 
     def has_values(self, key: str) -> bool:

@@ -15,7 +15,6 @@ Not for: the index beside it (`-shm`), which SQLite makes anew.
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import time
 from dataclasses import dataclass
@@ -110,6 +109,8 @@ def copy_with_log(database: Path, target: Path) -> bool:
         OSError: a file cannot be read or written.
     """
     if database.exists():
+        import shutil  # 2 ms, and damage is rare
+
         shutil.copyfile(database, target)
     else:
         target.touch()
