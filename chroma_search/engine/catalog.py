@@ -12,11 +12,11 @@ import uuid
 import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chroma_search.errors import CorruptionError
+from chroma_search.record import record
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
 
@@ -39,7 +39,7 @@ _SCHEMA = (
 _TABLES = ("tenants", "databases", "collections")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class DatabaseInfo:
     """A database of a tenant."""
 
@@ -48,7 +48,7 @@ class DatabaseInfo:
     tenant: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class CollectionInfo:
     """A collection as the catalog knows it.
 
@@ -77,7 +77,7 @@ class CollectionInfo:
         return json.dumps({"config": self.config, "metadata": self.metadata, "schema": self.schema})
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class CatalogState:
     """All that a catalog holds."""
 
@@ -228,7 +228,7 @@ class Catalog:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SoundRows:
     """What is left of a damaged catalog.
 

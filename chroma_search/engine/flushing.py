@@ -11,10 +11,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from chroma_search.engine.writing import RecordStore
 from chroma_search.errors import ChromaSearchError, LockedError, NotFoundError
+from chroma_search.record import record
 from chroma_search.storage.compaction import SegmentNames, merged_state, sizes_of
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log import Manifest, SqliteLog
@@ -35,7 +35,7 @@ LONGEST_PAUSE_S = 60.0
 Plan = Callable[[Sequence[SegmentSize], int], tuple[Merge, ...]]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Start:
     """Where a flush begins: what is there, and up to which entry."""
 

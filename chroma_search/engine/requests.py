@@ -7,8 +7,9 @@ checked without data is checked before, by `client/inputs.py` and `dsl/validatio
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from chroma_search.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from chroma_search.dsl import Where
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class WriteBatch:
     """Rows of one `add`, `update` or `upsert`.
 
@@ -35,7 +36,7 @@ class WriteBatch:
     uris: Sequence[str | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Selection:
     """Which records `get` and `delete` mean: ids and filter joined by AND; None is no restriction.
 
@@ -51,7 +52,7 @@ class Selection:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RunOptions:
     """How a search is to be run.
 
@@ -66,7 +67,7 @@ class RunOptions:
     force: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Found:
     """Records in result order, column by column; columns that were not asked for are None.
 

@@ -9,8 +9,9 @@ so an index may return too few, but never a row outside the mask and never an ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+
+from chroma_search.record import record
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from chroma_search.model.values import Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Offer:
     """One way in which an index could answer a request.
 
@@ -45,7 +46,7 @@ class Offer:
     far_us: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class VectorRequest:
     """What the planner knows when it asks for offers.
 
@@ -66,7 +67,7 @@ class VectorRequest:
     is_far: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Probe:
     """What a look at the rows near a query showed.
 
@@ -173,7 +174,7 @@ class SparseIndex(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TextStatistics:
     """Collection statistics that BM25 needs, of one segment or summed over all.
 
@@ -191,28 +192,28 @@ class TextStatistics:
 # --- scalar requests: what the planner asks a metadata column -------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Equals:
     """Rows whose value equals `value` (spec 1.3: numbers by value, bool and str apart)."""
 
     value: Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class OneOf:
     """Rows whose value equals one of `values`."""
 
     values: tuple[Scalar, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class InNumericRange:
     """Rows that hold a number within `bounds`."""
 
     bounds: NumericRange
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class InStringRange:
     """Rows that hold a string between `lo` and `hi` by code point; None is open."""
 
@@ -222,14 +223,14 @@ class InStringRange:
     includes_hi: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class HasElement:
     """Rows that hold an array with an element equal to `value`."""
 
     value: Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class IsPresent:
     """Rows that hold any value (None counts as missing)."""
 
@@ -237,7 +238,7 @@ class IsPresent:
 ScalarRequest: TypeAlias = Equals | OneOf | InNumericRange | InStringRange | HasElement | IsPresent
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Estimate:
     """How many rows a request matches: `least <= true <= most`, `expected` between them."""
 
@@ -281,7 +282,7 @@ class ScalarIndex(Protocol):
 # --- string tests: substring, prefix and regex on documents and string metadata --------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StringTest:
     """A test of one string. `op` is `substring`, `starts_with`, `ends_with`, `equals` or `regex`.
 

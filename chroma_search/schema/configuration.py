@@ -13,13 +13,14 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from chroma_search.embeddings.protocol import EmbeddingFunction
 from chroma_search.embeddings.registry import config_to_embedding_function, embedding_function_to_config
 from chroma_search.errors import InvalidConfigError, WrongTypeError
 from chroma_search.model.distance import SPACES, Space
+from chroma_search.record import record
 from chroma_search.schema.function_form import checked_function_form
 from chroma_search.schema.index_params import (
     INDEX_KINDS,
@@ -52,7 +53,7 @@ def _default_hnsw() -> Mapping[str, int | float]:
     return default_params("hnsw")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class CollectionConfig:
     """What the engine needs to know of a collection.
 

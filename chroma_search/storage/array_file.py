@@ -32,7 +32,6 @@ import mmap
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ from xxhash import xxh3_64_intdigest
 
 from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, InternalError, StorageError
 from chroma_search.kernels.checked_rows import CheckedRows
+from chroma_search.record import record
 from chroma_search.storage.files import Files
 
 MAGIC = b"CHROSRCH"
@@ -65,7 +65,7 @@ LET_GO_BYTES = 1 << 20
 to be checked need not stay. Newer kernels map 2 MB around a page, so a few blocks would keep the whole file."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Entry:
     """Where an array stands.
 

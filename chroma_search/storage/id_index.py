@@ -8,21 +8,20 @@ Invariant: `rows` gives every row that holds the id, dead ones included, ascendi
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels.checked_rows import RowsOf, whole
+from chroma_search.record import record
 
 HASH_BYTES = 8
 """With 64 bits, ten million ids have one pair of equal hashes in 370,000 segments."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class IdIndex:
     """Hashes of the ids of a segment.
 
@@ -76,8 +75,7 @@ class IdIndex:
 
 
 def _hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
-    return np.frombuffer(b"".join([_digest(each) for each in ids]), "<u8").astype(np.uint64, copy=False)
+    from hashlib import blake2b  # loads OpenSSL, 4 ms: not before the first look-up by id
 
-
-def _digest(id_: str) -> bytes:
-    return hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()
+    digests = [blake2b(each.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest() for each in ids]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64, copy=False)

@@ -16,11 +16,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from chroma_search.errors import CorruptionError, NotFoundError
+from chroma_search.record import record
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log_entry import PART_BYTES, LogEntry
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
@@ -42,7 +43,7 @@ SCHEMA = (
 _SEGMENT_TYPES = ((str, int, bytes), (str, int, type(None)))
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SegmentEntry:
     """A segment as the manifest names it.
 
@@ -71,7 +72,7 @@ class SegmentEntry:
         return types in _SEGMENT_TYPES and self.checksum() == checksum
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Manifest:
     """What the segments of a collection hold.
 
@@ -96,7 +97,7 @@ class Manifest:
         return zlib.crc32(repr(facts).encode())
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class News:
     """What has happened in a log since one looked last.
 

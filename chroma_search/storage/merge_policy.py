@@ -13,7 +13,8 @@ and few segments remain.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from chroma_search.record import record
 
 TAIL_ROWS = 10_000
 """Rows after which the tail is sealed: below it, the exact scan beats a graph (benchmarks/ann, Fashion-MNIST)."""
@@ -28,7 +29,7 @@ LARGEST_DEAD_SHARE = 0.25
 """A segment with more dead rows than this is rewritten."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SegmentSize:
     """What the policy knows of a segment."""
 
@@ -42,7 +43,7 @@ class SegmentSize:
         return 1 - self.n_live / self.n_rows
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Merge:
     """Segments `first..last` (positions, inclusive) become one.
 

@@ -8,16 +8,16 @@ row under the old offset id).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels.checked_rows import RowsOf, whole
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Rows:
     """Records in columns.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from chroma_search.indexes.registry import vector_index
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.record import record
 from chroma_search.storage.rows import Rows
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ CACHE_ENTRIES = 64
 """Masks (and choices) kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class IndexSpec:
     """How the vectors of a collection are indexed.
 

@@ -17,12 +17,13 @@ from __future__ import annotations
 import os
 import struct
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chroma_search.record import record
 
 SUFFIX = "-wal"
 
@@ -38,7 +39,7 @@ _LOOKS, _BETWEEN_S = 3, 0.02
 """Another process may be writing what is being read: damage is what is there each time one looks."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Frames:
     """The frames of a file.
 

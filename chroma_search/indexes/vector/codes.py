@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import LARGEST_CODE, SPACE_CODES, coded_query
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 ROUNDED_UP = 1.0 + 2.0**-22
 """Factor that makes a float64 norm, once rounded to float32, no smaller than it was."""
@@ -35,7 +35,7 @@ COARSEST = 0.2
 """Largest `coarseness` of codes in use (2026-11: real data 0.01-0.02; recall stayed up to 0.4, was lost from 1 on)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class RowCodes:
     """The codes of all rows.
 

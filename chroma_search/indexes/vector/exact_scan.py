@@ -10,8 +10,6 @@ each other) they are measured exactly here and cut to the k nearest and their ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +18,7 @@ from chroma_search.kernels.blocks import BLOCK_ELEMENTS, row_blocks
 from chroma_search.kernels.choice import distance_kernels
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, VectorRows, Vectors, exact_distances
+from chroma_search.record import record
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -39,7 +38,7 @@ BATCH_ELEMENTS = 2**25
 """Multiplications below which a batch is scanned query by query: threads of BLAS cost more than they save."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Scanned:
     """A matrix to scan.
 
@@ -217,7 +216,7 @@ def _scan_product(of: Scanned, queries: Vectors, k: int, rows: Rows | None) -> l
     return _per_query(of, queries, k, kept, limits, product.constants, odd, n)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class _Product:
     """Queries prepared so that one float32 matrix product gives their distances up to a constant each.
 

@@ -14,7 +14,6 @@ the stored vectors. In the `ip` space that gives recall 0.99 where a graph built
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -26,6 +25,7 @@ from chroma_search.indexes.vector.points import Points
 from chroma_search.kernels.blocks import row_blocks
 from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 Links = NDArray[np.int32]
 Rows = NDArray[np.int64]
@@ -36,7 +36,7 @@ COUNT_BYTES = 4  # hnswlib: a list of links starts with its length (2 bytes) and
 LABEL_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class HnswGraph:
     """Links between the rows 0..n-1.
 

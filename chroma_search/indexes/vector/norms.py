@@ -8,7 +8,6 @@ always handed on to the exact distance. Real embeddings have none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from chroma_search.kernels.blocks import row_blocks
 from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.model.distance import Space, VectorRows, Vectors
+from chroma_search.record import record
 
 LARGEST_NORM = 2.0**60
 """Above this, the product of two norms or the square of their sum could leave float32 (2^128)."""
@@ -27,7 +27,7 @@ SMALLEST_SCALE = 2.0**-40
 """When no norm reaches this, squared differences may fall out of float32, and all rows look equal."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class RowNorms:
     """Norms of the rows of one matrix.
 
@@ -67,7 +67,7 @@ class RowNorms:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Magnitudes:
     """What an approximate kind keeps of the norms.
 

@@ -8,16 +8,15 @@ are made block by block, never all at once. Not for measuring answers: those use
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import norms_of, unit_vectors
 from chroma_search.model.distance import Space, VectorRows, Vectors
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Points:
     """The points of one matrix.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import LARGEST_CODE
 from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 N_AXES = 2 * HALF
 LEAST_DIM = 2 * N_AXES
@@ -37,7 +37,7 @@ SAMPLED_PER_DIM = 8
 """Rows per dimension from which the axes are computed: any axes give right answers, better ones rule out more."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class RowSketch:
     """The sketches of all rows; they complete the codes of the same rows (same centre, same `offsets`).
 

@@ -7,7 +7,6 @@ equal: recall 0.13). Collections do hold many, such as the vector of the empty t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from chroma_search.kernels.blocks import row_blocks
 from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.model.distance import Vectors
+from chroma_search.record import record
 
 Rows = NDArray[np.int64]
 Bits = NDArray[np.bool_]
@@ -23,7 +23,7 @@ Bits = NDArray[np.bool_]
 SEED = 11
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Twins:
     """Which rows are copies of earlier ones.
 
