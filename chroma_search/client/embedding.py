@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from chroma_search.dsl import SearchClauses
     from chroma_search.schema.index_rules import IndexRules
 
-DOCUMENT_KEY = "#document"
-
 _fitting = threading.Lock()  # one fit at a time in this process: a second thread must find the function fitted
 
 
@@ -139,6 +137,8 @@ class Embedder:
         targets = [each for each in self._rules().sparse_keys.values() if each.source_key is not None]
         if not targets or (metadatas is None and documents is None):
             return metadatas
+        from chroma_search.schema.value_types import DOCUMENT_KEY  # loaded already, with the rules
+
         n_rows = len(metadatas) if metadatas is not None else len(documents or ())
         filled = [dict(each or {}) for each in metadatas or [None] * n_rows]
         for target in targets:

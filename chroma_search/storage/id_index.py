@@ -8,14 +8,18 @@ Invariant: `rows` gives every row that holds the id, dead ones included, ascendi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.record import record
+
+if TYPE_CHECKING:
+    import hashlib
 
 HASH_BYTES = 8
 """With 64 bits, ten million ids have one pair of equal hashes in 370,000 segments."""
@@ -75,7 +79,15 @@ class IdIndex:
 
 
 def _hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
-    from hashlib import blake2b  # loads OpenSSL, 4 ms: not before the first look-up by id
+    return np.frombuffer(b"".join([_digest(each) for each in ids]), "<u8").astype(np.uint64, copy=False)
 
-    digests = [blake2b(each.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest() for each in ids]
-    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64, copy=False)
+
+def _digest(id_: str) -> bytes:
+    return _blake2b()(id_.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()
+
+
+@functools.cache
+def _blake2b() -> Callable[..., hashlib.blake2b]:
+    import hashlib  # loads OpenSSL, 4 ms: not before the first look-up by id
+
+    return hashlib.blake2b

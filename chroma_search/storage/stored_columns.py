@@ -106,8 +106,8 @@ class StoredStrings(Sequence["str | None"]):
         row = _checked_row(index, len(ends))
         if len(missing) and missing[row]:
             return None
-        begin = int(ends[row - 1]) if row else 0
-        return content[begin : int(ends[row])].tobytes().decode(_ENCODING, _SURROGATES)
+        begin, end = ends[row - 1 : row + 1].tolist() if row else (0, int(ends[0]))
+        return content[begin:end].tobytes().decode(_ENCODING, _SURROGATES)
 
     def __iter__(self) -> Iterator[str | None]:
         for block in self.blocks(0, len(self)):

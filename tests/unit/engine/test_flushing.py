@@ -156,8 +156,8 @@ def test_a_damaged_segment_is_an_error_never_a_wrong_answer(client, tmp_path, ki
     elif kind == "truncated":
         path.write_bytes(content[: len(content) // 2])
     else:
-        middle = len(content) // 2
-        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        at = content.index(b"text 7")
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
     with chroma_search.PersistentClient(tmp_path) as again:
         collection = again.get_collection("docs", embedding_function=None)
         for _ in range(2):  # the second call must not answer from what the first could not read

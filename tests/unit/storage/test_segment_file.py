@@ -150,7 +150,7 @@ def test_only_what_is_touched_is_read(tmp_path):
     path = tmp_path / "a"
     opened(path)
     content = path.read_bytes()
-    at = content.index(ROWS.vectors.tobytes())
+    at = content.index(whole(ROWS.vectors).tobytes())
     path.write_bytes(content[:at] + b"\xff" + content[at + 1 :])
     file = SegmentFile.open(path)
     assert isinstance(file.rows, StoredRows)
@@ -256,7 +256,7 @@ def test_columns_already_touched_outlive_the_file(tmp_path):
     file.close()
     (tmp_path / "a").unlink()
     assert list(ids) == ROWS.ids
-    assert vectors.tobytes() == ROWS.vectors.tobytes()
+    assert vectors.tobytes() == whole(ROWS.vectors).tobytes()
     for touch in (lambda: file.rows.documents[0], lambda: file.rows.vectors, file.graph_arrays, file.verify):
         with pytest.raises(ClosedError):
             touch()
