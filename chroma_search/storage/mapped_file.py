@@ -23,8 +23,8 @@ bytes per 32 kB; with 16 kB it would take 4 ms to read for 200,000 such records.
 
 LET_GO_BYTES = 1 << 20
 """Bytes checked after which the file leaves this process's memory again (not the system's cache): a page that is read
-to be checked need not stay. Linux from 6.16 on maps 2 MB around a page, so that a few blocks would keep a whole file:
-the first query of 200,000 x 384 left 299 MB resident, and leaves 62 (2026-11, benchmarks/ingest/open.py)."""
+to be checked need not stay. Linux 6.18 maps up to 2 MB around a page (ext4), so that a few blocks keep a whole file:
+the first query of 200,000 x 384 left 299 MB resident, and leaves 58 (2026-11, benchmarks/ingest/open.py)."""
 
 _NO_BYTES: NDArray[np.uint8] = np.frombuffer(b"", np.uint8)
 
