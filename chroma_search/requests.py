@@ -7,19 +7,21 @@ checked without data is checked before, by `front/inputs.py` and `dsl/validation
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from chroma_search.record import record
 
-from chroma_search.dsl import Where
-from chroma_search.schema.configuration import CollectionConfig
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chroma_search.dsl import Where
+    from chroma_search.schema.configuration import CollectionConfig
 
 WriteKind = Literal["add", "update", "upsert"]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class WriteBatch:
     """Rows of one `add`, `update` or `upsert`.
 
@@ -37,7 +39,7 @@ class WriteBatch:
     uris: Sequence[str | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Selection:
     """Which records `get` and `delete` mean: ids and filter joined by AND; None is no restriction.
 
@@ -53,7 +55,7 @@ class Selection:
     offset: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class NearestRequest:
     """The queries of one `query`.
 
@@ -70,7 +72,7 @@ class NearestRequest:
     where: Where | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Modification:
     """What `modify` changes; None leaves a part as it is.
 
@@ -87,7 +89,7 @@ class Modification:
     changes: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RunOptions:
     """How a search is to be run.
 
@@ -121,7 +123,7 @@ class Ran(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Found:
     """Records in result order, column by column; columns that were not asked for are None.
 

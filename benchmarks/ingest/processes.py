@@ -36,7 +36,9 @@ def measured(module: str, spec: dict[str, Any], *, prefix: tuple[str, ...] = ())
 
 def user_environment() -> dict[str, str]:
     """Return the environment of a measured process."""
-    return {**os.environ, "CHROMA_SEARCH_KERNELS": "", "ANONYMIZED_TELEMETRY": "False", "PYTHONPATH": str(ROOT)}
+    ours = {"CHROMA_SEARCH_KERNELS": "", "ANONYMIZED_TELEMETRY": "False", "PYTHONPATH": str(ROOT)}
+    # An installed package has its bytecode beside it, as the rivals have.
+    return {name: value for name, value in {**os.environ, **ours}.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class Recorder:

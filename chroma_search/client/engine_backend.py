@@ -13,35 +13,35 @@ from uuid import UUID
 
 from chroma_search.client.system import System, open_system, release_system
 from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
-from chroma_search.dsl import SearchClauses
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.database import Database, DatabaseInfo
 from chroma_search.errors import ClosedError, ForbiddenError, NotFoundError, UnsupportedError
-from chroma_search.front.backend import DatabaseRecord, ExplainFormat, Place, TenantRecord, UserIdentity
-from chroma_search.front.function_cache import RememberedFunction
-from chroma_search.front.new_collection import NewCollection
+from chroma_search.front.backend import UserIdentity
 from chroma_search.front.progress import busy
-from chroma_search.front.read_level import ReadLevel
 from chroma_search.model.results import IndexingStatus
-from chroma_search.requests import (
-    ExplainMode,
-    Found,
-    Modification,
-    NearestRequest,
-    RunOptions,
-    Selection,
-    WriteBatch,
-    WriteKind,
-)
-from chroma_search.schema.configuration import CollectionConfig
-from chroma_search.schema.index_rules import IndexRules
 from chroma_search.schema.names import validate_collection_name
-from chroma_search.schema.schema_form import complete_form
 from chroma_search.version import __version__
 
 if TYPE_CHECKING:
+    from chroma_search.dsl import SearchClauses
     from chroma_search.engine.backup import BackupReport
+    from chroma_search.front.backend import DatabaseRecord, ExplainFormat, Place, TenantRecord
     from chroma_search.front.collection import Collection
+    from chroma_search.front.function_cache import RememberedFunction
+    from chroma_search.front.new_collection import NewCollection
+    from chroma_search.front.read_level import ReadLevel
+    from chroma_search.requests import (
+        ExplainMode,
+        Found,
+        Modification,
+        NearestRequest,
+        RunOptions,
+        Selection,
+        WriteBatch,
+        WriteKind,
+    )
+    from chroma_search.schema.configuration import CollectionConfig
+    from chroma_search.schema.index_rules import IndexRules
 
 MAX_BATCH_SIZE = 2**31 - 1
 """What `get_max_batch_size` answers. There is no limit but memory; programs split their batches by this number."""
@@ -106,11 +106,15 @@ class EngineCollection:
 
     def schema_json(self) -> dict[str, Any]:
         """Return the complete schema as JSON."""
+        from chroma_search.schema.schema_form import complete_form  # what reads a schema back is seldom needed
+
         return complete_form(self.engine.schema_form, self.engine.config, self.engine.observed_types())
 
     def rules(self) -> IndexRules:
         """Return what the schema says of keys and functions."""
         if self._rules is None:
+            from chroma_search.schema.index_rules import IndexRules  # 0.02 s, of no use to a search by vectors
+
             self._rules = IndexRules(self.engine.schema_form, self.system.key_functions.get(self.engine.id, {}))
         return self._rules
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from chroma_search.embeddings.config_check import check_config
-from chroma_search.embeddings.onnx_mini_lm import MAX_TOKENS, ONNXMiniLM_L6_V2
 from chroma_search.embeddings.protocol import EmbeddingFunction
 from chroma_search.embeddings.registry import register_embedding_function
 from chroma_search.embeddings.vectors import Documents, Embeddings
@@ -23,6 +22,10 @@ class DefaultEmbeddingFunction(EmbeddingFunction[Documents]):
 
     def __call__(self, input: Documents) -> Embeddings:
         """Return one unit vector of 384 float32 per text; errors as `ONNXMiniLM_L6_V2.__call__`."""
+        from chroma_search.embeddings.onnx_mini_lm import (
+            ONNXMiniLM_L6_V2,  # 0.03 s, of use only when a text is embedded
+        )
+
         return ONNXMiniLM_L6_V2()(input)
 
     @staticmethod
@@ -32,6 +35,8 @@ class DefaultEmbeddingFunction(EmbeddingFunction[Documents]):
 
     def max_tokens(self) -> int:
         """Return the number of tokens after which a text is cut."""
+        from chroma_search.embeddings.onnx_mini_lm import MAX_TOKENS  # as above
+
         return MAX_TOKENS
 
     @staticmethod

@@ -10,10 +10,9 @@ Subclassing wraps `__call__`, so whatever a function returns arrives as `vectors
 Not for: finding a function by name (`registry.py`), choosing one for a key (`resolve.py`).
 """
 
-# typing_extensions' Protocol, not typing's: on Python 3.10 typing discards the `__init__` of a protocol class.
-
 from __future__ import annotations
 
+import sys
 import time
 import warnings
 from abc import abstractmethod
@@ -21,12 +20,15 @@ from collections.abc import Callable
 from inspect import signature
 from typing import Any, TypeVar
 
-from typing_extensions import Protocol, runtime_checkable
-
 from chroma_search.embeddings.vectors import Embeddable, Embeddings, normalize_embeddings, normalize_sparse_vectors
 from chroma_search.errors import InvalidInputError, UnsupportedError
 from chroma_search.model.distance import Space
 from chroma_search.model.sparse_vector import SparseVectors
+
+if sys.version_info >= (3, 11):
+    from typing import Protocol, runtime_checkable
+else:  # where typing discards the `__init__` of a protocol class
+    from typing_extensions import Protocol, runtime_checkable
 
 D = TypeVar("D", bound=Embeddable, contravariant=True)
 R = TypeVar("R")

@@ -11,12 +11,12 @@ and so embeds `Knn(query="text", key=K("sparse"))` with the dense function; pass
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from chroma_search.embeddings.default import DefaultEmbeddingFunction
 from chroma_search.embeddings.protocol import EmbeddingFunction, SparseEmbeddingFunction
 from chroma_search.errors import InvalidInputError, WrongTypeError
+from chroma_search.record import record
 
 Dense: TypeAlias = EmbeddingFunction[Any]
 Sparse: TypeAlias = SparseEmbeddingFunction[Any]
@@ -24,7 +24,7 @@ Sparse: TypeAlias = SparseEmbeddingFunction[Any]
 EMBEDDING_KEY = "#embedding"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class KeyFunctions:
     """The functions that a schema has for one key.
 
@@ -37,7 +37,7 @@ class KeyFunctions:
     dense: Dense | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class EmbeddingSources:
     """Everything a collection knows about embedding functions.
 

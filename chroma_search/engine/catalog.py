@@ -13,15 +13,17 @@ import uuid
 import zlib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chroma_search.errors import CorruptionError
+from chroma_search.record import record
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.sqlite_file import Mode, SqliteFile
-from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
+
+if TYPE_CHECKING:
+    from chroma_search.storage.sqlite_salvage import DamagedDatabase
 
 DEFAULT_TENANT = "default_tenant"
 DEFAULT_DATABASE = "default_database"
@@ -40,7 +42,7 @@ _ADDITIONS = ("CREATE TABLE IF NOT EXISTS changes (id INTEGER PRIMARY KEY CHECK 
 _TABLES = ("tenants", "databases", "collections")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class DatabaseInfo:
     """A database of a tenant."""
 
@@ -49,7 +51,7 @@ class DatabaseInfo:
     tenant: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class CollectionInfo:
     """A collection as the catalog knows it.
 
@@ -92,7 +94,7 @@ class CollectionInfo:
         return json.dumps(known if self.lineage is None else {**known, "lineage": str(self.lineage)})
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class CatalogState:
     """All that a catalog holds."""
 
@@ -267,7 +269,7 @@ class Catalog:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SoundRows:
     """What is left of a damaged catalog.
 
@@ -289,6 +291,8 @@ def sound_rows(path: Path) -> SoundRows:
 
     It is read from a copy, with all that its write-ahead file has for it, and not changed.
     """
+    from chroma_search.storage.sqlite_salvage import opened_copy  # only for what is damaged
+
     with opened_copy(path, _SCHEMA) as copy:
         tenants = {name for (name,) in _sound(copy, "tenants", "name")}
         databases = [

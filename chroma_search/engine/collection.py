@@ -10,53 +10,44 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.dsl import Knn, Limit, SearchClauses, Select, Where
-from chroma_search.dsl.page import COLUMNS
-from chroma_search.dsl.validation import check_search, check_where
-from chroma_search.dsl.where import Comparison
-from chroma_search.engine.explaining import RanSearch, explain
-from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.flushing import Flusher
-from chroma_search.engine.writing import RecordStore
+from chroma_search.engine.writing import RecordStore, check_dimension
 from chroma_search.errors import (
     CorruptionError,
-    DimensionMismatchError,
-    InvalidRankError,
     LockedError,
     NotFoundError,
     StorageError,
     UnsupportedError,
 )
-from chroma_search.indexes.text.analyzer import Analyzer
-from chroma_search.indexes.text.regex import check_regex
-from chroma_search.model.sparse_vector import SparseVector
-from chroma_search.planner.execute import Answer, Execution, RunSettings, RunTrace
-from chroma_search.planner.explain import Explanation
-from chroma_search.planner.logical import LogicalPlan, lower, walk
+from chroma_search.planner.matching import Matching
 from chroma_search.planner.operators.fetch import Places, locate
-from chroma_search.planner.optimizer import optimize
-from chroma_search.planner.rules.prune_columns import prune_columns
-from chroma_search.planner.rules.share_leaves import share_leaves
-from chroma_search.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
+from chroma_search.planner.operators.knn import DenseRequest, nearest
+from chroma_search.requests import Found, RunOptions, Selection, WriteBatch
 from chroma_search.schema.configuration import CollectionConfig
-from chroma_search.schema.index_rules import IndexRules
-from chroma_search.schema.observed_types import ObservedTypes, joined_types
-from chroma_search.schema.schema_form import SchemaForm
-from chroma_search.schema.schema_validation import checked_form
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log import Log, News, NoLog, SqliteLog
-from chroma_search.storage.log_entry import LogEntry, Operation
+from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.segment import IndexSpec
 from chroma_search.storage.segment_folder import SegmentFolder
 from chroma_search.storage.snapshot import Snapshot
 from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
+
+if TYPE_CHECKING:
+    from chroma_search.dsl import SearchClauses, Where
+    from chroma_search.indexes.text.analyzer import Analyzer
+    from chroma_search.planner.explain import Explanation
+    from chroma_search.requests import ExplainMode
+    from chroma_search.schema.index_rules import IndexRules
+    from chroma_search.schema.observed_types import ObservedTypes
+    from chroma_search.schema.schema_form import SchemaForm
+    from chroma_search.storage.log_entry import Operation
 
 LOG, SEGMENTS = "log.sqlite", "segments"
 
@@ -64,8 +55,6 @@ T = TypeVar("T")
 
 OPENING_ATTEMPTS = 5
 """Times that the manifest is read again when a file it names is gone: each time another flush must have ended."""
-
-ALL_COLUMNS = frozenset({"documents", "metadatas", "embeddings", "uris"})
 
 
 class CollectionEngine:
@@ -77,7 +66,7 @@ class CollectionEngine:
         metadata: the collection's own metadata.
         schema: JSON form of which keys are indexed how, or None for the default. It stays JSON: only a client builds
             the embedding functions that it names.
-        analyzer: how texts become tokens for BM25.
+        analyzer: how texts become tokens for BM25, or None for the default.
         id: its id, a new one by default.
         folder: where its log and its segments are, opened when it is first used; None for memory.
         reads_only: whether nothing may be written.
@@ -105,9 +94,8 @@ class CollectionEngine:
         self.database = database
         self.config = config
         self.metadata = metadata
-        self.schema_form = None if schema is None else checked_form(schema)
-        self._rules = IndexRules(self.schema_form)
-        self._analyzer = analyzer or Analyzer()
+        self.schema_form = None if schema is None else _checked(schema)
+        self.analyzer = analyzer
         self._lock = threading.RLock()
         self._folder = folder
         self._reads_only = reads_only
@@ -304,6 +292,8 @@ class CollectionEngine:
 
     def observed_types(self) -> ObservedTypes:
         """Return the types of the values under each metadata key; what was deleted since may still count."""
+        from chroma_search.schema.observed_types import joined_types  # of use only to who reads a schema back
+
         return joined_types(state.segment.metadata_types() for state in self.snapshot.segments)
 
     def count(self) -> int:
@@ -320,8 +310,7 @@ class CollectionEngine:
         self._check_filter(selection.where)
         snapshot = self.snapshot
         offset_ids = self._select(snapshot, selection)
-        places = Execution(snapshot.segments, self.run_settings(RunOptions())).locate(offset_ids)
-        return _found(places, columns, snapshot.dimension)
+        return found_columns(locate(offset_ids, snapshot.segments), columns, snapshot.dimension)
 
     def query(
         self,
@@ -349,18 +338,20 @@ class CollectionEngine:
         snapshot = self.snapshot
         if snapshot.dimension is None:
             return [Found([], [], [], [], [], np.empty((0, 0), np.float32)) for _ in vectors]
-        self._check_dimension(vectors.shape[1], snapshot.dimension)
-        filtered = where
-        if where is not None and not isinstance(where, Comparison):  # which no rule can improve
-            filtered = optimize(LogicalPlan(where=where, columns=frozenset())).where
-        settings = self.run_settings(options)
-        run = Execution(snapshot.segments, settings)
-        trace = None if options.observe is None else RunTrace()
-        answers = run.nearest(vectors, n_results, filtered, ids, trace)
-        if options.observe is not None and trace is not None:
-            plan = partial(_nearest_plan, vectors[0], n_results, filtered)
-            options.observe(RanSearch(plan, snapshot.segments, settings, trace))
-        return [_found(answer.places, columns, snapshot.dimension, answer) for answer in answers]
+        check_dimension(vectors.shape[1], snapshot.dimension)
+        matching = Matching(snapshot.segments)
+        filtered = None if where is None else _simplified(where)
+        request = DenseRequest(vectors, n_results, self.config.space, options.exact, options.force)
+        if options.observe is None:
+            found = nearest(request, matching.matches(filtered, ids))
+        else:
+            from chroma_search.engine.searching import observed_nearest  # 0.1 s: what tells how a search ran
+
+            found = observed_nearest(self, matching, request, filtered, ids, options)
+        return [
+            found_columns(matching.place(ranked), columns, snapshot.dimension, ranked.scores.tolist())
+            for ranked in found
+        ]
 
     def search(self, searches: Sequence[SearchClauses], options: RunOptions) -> list[Found]:
         """Run searches against one snapshot; text queries of `Knn` are already vectors.
@@ -368,25 +359,15 @@ class CollectionEngine:
         Raises:
             InvalidInputError: a search that is not valid; none of the batch has run then.
         """
-        snapshot = self.snapshot
-        for clauses in searches:
-            self._check_search(clauses, options, snapshot)
-        if snapshot.dimension is None:
-            return [_empty(clauses.select) for clauses in searches]
-        plans = [self._plan(clauses) for clauses in searches]
-        settings = self.run_settings(options)
-        traces = None if options.observe is None else [RunTrace() for _ in plans]
-        answers = Execution(snapshot.segments, settings).run(plans, traces)
-        if options.observe is not None:
-            for plan, trace in zip(plans, traces or (), strict=True):
-                options.observe(RanSearch(partial(_itself, plan), snapshot.segments, settings, trace))
-        return [_selected(plan, answer, snapshot.dimension) for plan, answer in zip(plans, answers, strict=True)]
+        from chroma_search.engine.searching import run_searches  # 0.1 s: the language, its rules and operators
+
+        return run_searches(self, searches, options)
 
     def explain(self, search: SearchClauses, options: RunOptions, mode: ExplainMode = "plan") -> Explanation:
         """Return how the search would run (`plan`, `verbose`) or ran (`analyze`)."""
-        snapshot = self.snapshot
-        self._check_search(search, options, snapshot)
-        return explain(search, snapshot.segments, self.run_settings(options), mode)
+        from chroma_search.engine.searching import explain_search  # as above
+
+        return explain_search(self, search, options, mode)
 
     def flush(self) -> None:
         """Seal the tail: give its rows an index, however few they are; in a folder, a file."""
@@ -452,53 +433,29 @@ class CollectionEngine:
             facts["flush_error"] = None if error is None else str(error)
         return facts
 
-    def _plan(self, clauses: SearchClauses) -> LogicalPlan:
-        plan = lower(clauses)
-        if isinstance(plan.rank, Knn) and plan.where is None:  # the commonest search; the other rules have no work
-            return prune_columns(share_leaves(plan))
-        return optimize(plan)
-
-    def run_settings(self, options: RunOptions) -> RunSettings:
-        """Return what the planner needs to know for a run."""
-        return RunSettings(
-            space=self.config.space,
-            analyzer=self._analyzer,
-            uses_idf=self._rules.is_bm25,
-            exact=options.exact,
-            force=options.force,
-        )
-
     def _select(self, snapshot: Snapshot, selection: Selection) -> NDArray[np.int64]:
-        run = Execution(snapshot.segments, self.run_settings(RunOptions()))
-        offset_ids = run.passing(selection.where, selection.ids)
+        offset_ids = Matching(snapshot.segments).passing(selection.where, selection.ids)
         end = None if selection.limit is None else selection.offset + selection.limit
         return offset_ids[selection.offset : end]
 
+    @cached_property
+    def rules(self) -> IndexRules:
+        """Which index is on for which key."""
+        from chroma_search.schema.index_rules import IndexRules  # 0.02 s, of use only to filters and the Search API
+
+        return IndexRules(self.schema_form)
+
     def _check_filter(self, where: Where | None) -> None:
         if where is not None:
-            check_where(where, regex_check=check_regex)
-            check_filterable(self._rules, where)
+            from chroma_search.engine.filter_gate import check_filter  # as above
 
-    def _check_search(self, clauses: SearchClauses, options: RunOptions, snapshot: Snapshot) -> None:
-        check_search(clauses, strict=options.strict, regex_check=check_regex)
-        if clauses.where is not None:
-            check_filterable(self._rules, clauses.where)
-        if clauses.rank is None or snapshot.dimension is None:
-            return
-        for node in walk(clauses.rank):
-            if isinstance(node, Knn) and not isinstance(node.query, (SparseVector, dict)):
-                if node.key != "#embedding":
-                    raise InvalidRankError(
-                        f"a dense query searches #embedding, key {node.key!r} holds none: leave key= out, "
-                        "or pass a SparseVector"
-                    )
-                self._check_dimension(len(node.dense()), snapshot.dimension)
+            check_filter(self.rules, where)
 
-    def _check_dimension(self, got: int, expected: int) -> None:
-        if got != expected:
-            raise DimensionMismatchError(
-                f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
-            )
+
+def _checked(schema: SchemaForm) -> SchemaForm:
+    from chroma_search.schema.schema_validation import checked_form  # most collections have no schema
+
+    return checked_form(schema)
 
 
 def only_reads(feature: str) -> UnsupportedError:
@@ -507,19 +464,13 @@ def only_reads(feature: str) -> UnsupportedError:
     return UnsupportedError(f"{feature} is not possible: {why}; {instead}", feature=feature, why=why, instead=instead)
 
 
-def _itself(plan: LogicalPlan) -> LogicalPlan:
-    return plan
-
-
-def _nearest_plan(query: NDArray[np.float32], n_results: int, where: Where | None) -> LogicalPlan:
-    """Return the plan of a search that asks what `query()` asked for its first vector."""
-    return optimize(lower(SearchClauses(where=where, rank=Knn(query, limit=n_results), limit=Limit(limit=n_results))))
-
-
-def _found(places: Places, columns: frozenset[str], dimension: int | None, answer: Answer | None = None) -> Found:
+def found_columns(
+    places: Places, columns: frozenset[str], dimension: int | None, scores: list[float] | None = None
+) -> Found:
+    """Return the columns asked for, out of `documents metadatas embeddings uris`, of records in result order."""
     return Found(
         ids=places.ids(),
-        scores=None if answer is None else answer.ranked.scores.tolist(),
+        scores=scores,
         documents=places.documents() if "documents" in columns else None,
         metadatas=[None if each is None else dict(each) for each in places.metadatas()]
         if "metadatas" in columns
@@ -529,25 +480,11 @@ def _found(places: Places, columns: frozenset[str], dimension: int | None, answe
     )
 
 
-def _selected(plan: LogicalPlan, answer: Answer, dimension: int) -> Found:
-    found = _found(answer.places, plan.columns or frozenset(), dimension, answer)
-    names = plan.select.names
-    metadatas = found.metadatas
-    if metadatas is not None and "#metadata" not in names:
-        fields = [name for name in names if name not in COLUMNS]
-        metadatas = [{name: each[name] for name in fields if name in each} if each else None for each in metadatas]
-        metadatas = [each or None for each in metadatas]
-    scores = found.scores if "#score" in names else None
-    return Found(found.ids, scores, found.documents, metadatas, None, found.embeddings)
+def _simplified(where: Where) -> Where | None:
+    from chroma_search.dsl.where import Comparison  # loaded already: there is a filter
+    from chroma_search.planner.logical import LogicalPlan
+    from chroma_search.planner.optimizer import optimize
 
-
-def _empty(select: Select) -> Found:
-    plan = optimize(lower(SearchClauses(select=select, limit=Limit())))
-    columns = plan.columns or frozenset()
-    return Found(
-        ids=[],
-        scores=[] if "#score" in select.names else None,
-        documents=[] if "documents" in columns else None,
-        metadatas=[] if "metadatas" in columns else None,
-        embeddings=np.empty((0, 0), np.float32) if "embeddings" in columns else None,
-    )
+    if isinstance(where, Comparison):  # which no rule can improve
+        return where
+    return optimize(LogicalPlan(where=where, columns=frozenset())).where

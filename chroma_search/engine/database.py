@@ -8,7 +8,6 @@ A folder opened to be read is not written at all, so it may lie on a file system
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 import uuid
@@ -16,20 +15,21 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
 from chroma_search.engine.collection import LOG, CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
-from chroma_search.engine.collection_copy import copy_collection, linked_segments
-from chroma_search.engine.sweeping import sweep
+from chroma_search.engine.sweeping import remove_tree, sweep
 from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
 from chroma_search.schema.configuration import CollectionConfig
-from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
+
+if TYPE_CHECKING:
+    from chroma_search.schema.schema_form import SchemaForm
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
 
@@ -318,15 +318,17 @@ class Database:
         return replace(held, id=fork_id, name=name, lineage=held.lineage or held.id)
 
     def _copy_folder(self, engine: CollectionEngine, folder: Path, info: CollectionInfo) -> None:
+        from chroma_search.engine.collection_copy import copy_collection, linked_segments  # forks are rare
+
         source = self._folder_of(engine.id)
         assert source is not None
         try:
             copy_collection(source, folder, info, self._files, linked_segments)
         except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
             raise StorageError(f"cannot fork {engine.name!r}: {error.strerror or error}") from error
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
             raise
         reach("fork.after_copy")
 
@@ -343,7 +345,7 @@ class Database:
         if self._folder is not None:
             if not self._catalog.shrink(wait_s=BUSY_S):
                 raise LockedError(f"other processes are reading {self._folder} all the time: purge it again")
-            shutil.rmtree(self._folder / DAMAGED, ignore_errors=True)
+            remove_tree(self._folder / DAMAGED)
 
     # --- what is known, and keeping it true ---------------------------------------------------------------------------
 
@@ -503,7 +505,7 @@ class Database:
                 log.drop()
                 log.close()
             if folder is not None:
-                shutil.rmtree(folder, ignore_errors=True)  # what stays is swept when the database is opened next
+                remove_tree(folder)  # what stays is swept when the database is opened next
 
     def _sweep(self) -> None:
         """Remove what killed processes have left."""

@@ -1,12 +1,24 @@
-"""Which filters a collection's schema allows: each test needs its index to be switched on (spec 1.6, 2)."""
+"""Which filters a collection allows: well-formed ones, each test with its index switched on (spec 1.6, 2)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from chroma_search.dsl import Where
+from chroma_search.dsl.validation import check_where
+from chroma_search.indexes.text.regex import check_regex
 from chroma_search.planner.logical import walk
 from chroma_search.schema.index_rules import IndexRules
+
+
+def check_filter(rules: IndexRules, where: Where) -> None:
+    """Refuse a filter that is not well-formed, or that `check_filterable` refuses.
+
+    Raises:
+        InvalidFilterError: what is wrong, and where.
+    """
+    check_where(where, regex_check=check_regex)
+    check_filterable(rules, where)
 
 
 def check_filterable(rules: IndexRules, where: Where) -> None:

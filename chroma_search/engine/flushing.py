@@ -17,15 +17,14 @@ import threading
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from chroma_search.engine.background import Background
 from chroma_search.engine.writing import RecordStore
 from chroma_search.errors import ChromaSearchError, LockedError, NotFoundError
-from chroma_search.indexes.base import VectorIndex
 from chroma_search.indexes.vector.coded import CodedIndex
-from chroma_search.model.distance import Vectors
+from chroma_search.record import record
 from chroma_search.storage.compaction import Merged, build_graph, merged_segment, sizes_of
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log import Manifest, SegmentEntry, SqliteLog
@@ -39,6 +38,10 @@ from chroma_search.storage.merge_policy import (
 )
 from chroma_search.storage.segment_folder import SegmentFolder, entry_of
 from chroma_search.storage.snapshot import SegmentState, Snapshot
+
+if TYPE_CHECKING:
+    from chroma_search.indexes.base import VectorIndex
+    from chroma_search.model.distance import Vectors
 
 ASKED_WAIT_S = 120.0
 """How long a flush that a caller asked for waits for one of another process; building a large graph takes minutes."""
@@ -62,7 +65,7 @@ NEW = "new"
 IndexPlan = Callable[[Sequence[SegmentSize]], Merge | None]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Start:
     """Where a flush begins: what is there, up to which entry, and what is to be made of it."""
 
@@ -77,7 +80,7 @@ class _Start:
     merges: Sequence[Merge]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Job:
     """What is to be indexed: segments as the manifest has them, whether the index of the first grows, and dead rows."""
 

@@ -7,7 +7,6 @@ catalog is then an older one than it should be, and `verify` and `repair` know w
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
@@ -35,10 +34,17 @@ def sweep(collections: Path, catalog: Catalog, known: Collection[str], files: Fi
         if folder.name in known:
             files.sweep(folder)
         elif folder.name in removed or not _was_written(folder):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
     for id_ in removed:
         if not (collections / id_).exists():
             catalog.forget_removed(id_)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder with all below it, as far as that is possible."""
+    import shutil  # 2 ms, and there is seldom anything to remove
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _was_written(folder: Path) -> bool:

@@ -82,12 +82,8 @@ class RecordStore:
             DimensionMismatchError: vectors of another dimension than the collection's.
         """
         expected = self.snapshot.dimension
-        if entry.vectors is None or expected is None or entry.vectors.shape[1] == expected:
-            return
-        got = entry.vectors.shape[1]
-        raise DimensionMismatchError(
-            f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
-        )
+        if entry.vectors is not None and expected is not None:
+            check_dimension(entry.vectors.shape[1], expected)
 
     def has_effect(self, entry: LogEntry) -> bool:
         """Tell whether an entry would change anything: an `add` of new ids, an `update` of known ones."""
@@ -193,6 +189,18 @@ class RecordStore:
                 for old, new in zip(held.metadatas(), _picked(entry.metadatas, places), strict=True)
             ],
             uris=_replaced(held.uris(), _picked(entry.uris, places)),
+        )
+
+
+def check_dimension(got: int, expected: int) -> None:
+    """Refuse vectors of another dimension than the collection's.
+
+    Raises:
+        DimensionMismatchError: got is not as expected.
+    """
+    if got != expected:
+        raise DimensionMismatchError(
+            f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
         )
 
 

@@ -21,8 +21,7 @@ from chroma_search.errors import FormatVersionError, InvalidInputError, WrongTyp
 from chroma_search.front.argument_types import WhereFilter
 from chroma_search.front.collection import Collection
 from chroma_search.front.filters import read_filter
-from chroma_search.planner.execute import Execution
-from chroma_search.requests import RunOptions
+from chroma_search.planner.matching import Matching
 
 FACTS_KEY = "chroma_search"
 """Where a file keeps the facts: key of Parquet's key-value metadata, only field of the first line of JSONL."""
@@ -133,7 +132,7 @@ class RecordStream:
             schema=engine.schema_form,
             dimension=snapshot.dimension,
         )
-        self._run = Execution(snapshot.segments, engine.run_settings(RunOptions()))
+        self._run = Matching(snapshot.segments)
         self._offset_ids = self._run.passing(read_filter(where, None))
         self._batch_rows = batch_size(batch_rows, snapshot.dimension)
 

@@ -10,31 +10,32 @@ Facts are not awaited: a backend knows the name and configuration of its collect
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from os import PathLike
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 from uuid import UUID
 
-from typing_extensions import TypedDict
+from chroma_search.record import record
 
-from chroma_search.config import Settings
-from chroma_search.dsl import SearchClauses
-from chroma_search.front.function_cache import RememberedFunction
-from chroma_search.front.new_collection import NewCollection
-from chroma_search.front.read_level import ReadLevel
-from chroma_search.model.results import IndexingStatus
-from chroma_search.requests import (
-    ExplainMode,
-    Found,
-    Modification,
-    NearestRequest,
-    RunOptions,
-    Selection,
-    WriteBatch,
-    WriteKind,
-)
-from chroma_search.schema.configuration import CollectionConfig
-from chroma_search.schema.index_rules import IndexRules
+if TYPE_CHECKING:
+    from chroma_search.config import Settings
+    from chroma_search.dsl import SearchClauses
+    from chroma_search.front.function_cache import RememberedFunction
+    from chroma_search.front.new_collection import NewCollection
+    from chroma_search.front.read_level import ReadLevel
+    from chroma_search.model.results import IndexingStatus
+    from chroma_search.requests import (
+        ExplainMode,
+        Found,
+        Modification,
+        NearestRequest,
+        RunOptions,
+        Selection,
+        WriteBatch,
+        WriteKind,
+    )
+    from chroma_search.schema.configuration import CollectionConfig
+    from chroma_search.schema.index_rules import IndexRules
 
 ExplainFormat = Literal["text", "json"]
 Place = tuple[str, str]
@@ -55,7 +56,7 @@ class DatabaseRecord(TypedDict):
     tenant: str
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class UserIdentity:
     """Who the server takes the caller for.
 

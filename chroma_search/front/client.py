@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
-
-from typing_extensions import Self
 
 from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT, Settings
 from chroma_search.embeddings.protocol import EmbeddingFunction
@@ -23,9 +21,13 @@ from chroma_search.front.collection import Collection
 from chroma_search.front.embedding import DataLoader
 from chroma_search.front.inputs import checked_page
 from chroma_search.front.new_collection import DEFAULT_FUNCTION, new_collection
-from chroma_search.schema import CreateCollectionConfiguration, Schema
 from chroma_search.schema.function_conflict import validate_embedding_function_conflict_on_get
 from chroma_search.schema.names import validate_database_name, validate_tenant_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from chroma_search.schema import CreateCollectionConfiguration, Schema
 
 
 class _Closing:

@@ -9,10 +9,8 @@ Not for: the rules themselves (`inputs.py`, `filters.py`, `search_forms.py`), em
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chroma_search.dsl import SearchClauses
 from chroma_search.embeddings.protocol import validate_embedding_function
 from chroma_search.errors import InvalidInputError, WrongTypeError
 from chroma_search.front.backend import CollectionFacts
@@ -31,12 +29,15 @@ from chroma_search.front.inputs import (
     read_records,
 )
 from chroma_search.front.metadata_input import own_metadatas
-from chroma_search.front.search_forms import as_clauses
 from chroma_search.model.results import GetResult, QueryResult
+from chroma_search.record import record
 from chroma_search.requests import Found, Modification, NearestRequest, Selection, WriteBatch, WriteKind
 from chroma_search.schema.collection_metadata import validate_metadata_update
 from chroma_search.schema.configuration import updated_configuration
 from chroma_search.schema.names import validate_collection_name
+
+if TYPE_CHECKING:
+    from chroma_search.dsl import SearchClauses
 
 GET_INCLUDE = ["metadatas", "documents"]
 PEEK_INCLUDE = ["metadatas", "documents", "embeddings"]
@@ -49,7 +50,7 @@ _EMBEDDABLE: dict[WriteKind, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Included:
     """Columns of a result.
 
@@ -163,6 +164,8 @@ class CollectionCalls:
 
     def search(self, searches: Any, params: Mapping[str, Any] | None, *, strict: bool) -> list[SearchClauses]:
         """Return the searches, their texts embedded."""
+        from chroma_search.front.search_forms import as_clauses  # the language, which `query()` does not need
+
         return self.embedder.embed_searches(as_clauses(searches, params), strict=strict)
 
     def explain(

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import fields, replace
-from typing import Any, Protocol, TypeVar, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from chroma_search.dsl import Knn, SearchClauses
-from chroma_search.dsl.node import Node
-from chroma_search.dsl.validation import check_search
 from chroma_search.embeddings.apply import (
     embed_documents,
     embed_queries,
@@ -37,11 +34,10 @@ from chroma_search.front.backend import CollectionFacts
 from chroma_search.front.function_cache import RememberedFunction, current_function
 from chroma_search.front.progress import in_steps
 from chroma_search.front.vector_input import Vectors, check_finite
-from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.schema.configuration import updated_configuration
-from chroma_search.schema.value_types import DOCUMENT_KEY
 
-N = TypeVar("N", bound=Node)
+if TYPE_CHECKING:
+    from chroma_search.dsl import SearchClauses
 
 _fitting = threading.Lock()  # one fit at a time in this process: a second thread must find the function fitted
 
@@ -128,6 +124,8 @@ class Embedder:
         targets = [each for each in self._facts.rules().sparse_keys.values() if each.source_key is not None]
         if not targets or (metadatas is None and documents is None):
             return metadatas
+        from chroma_search.schema.value_types import DOCUMENT_KEY  # loaded already, with the rules
+
         n_rows = len(metadatas) if metadatas is not None else len(documents or ())
         filled = [dict(each or {}) for each in metadatas or [None] * n_rows]
         for target in targets:
@@ -156,15 +154,19 @@ class Embedder:
             InvalidInputError: a key without a function, or a function that returns no vector per text.
             Exception: whatever the function raises.
         """
+        from chroma_search.dsl.validation import check_search
+        from chroma_search.front.text_queries import embedded, text_queries  # the language: 0.06 s
+
         texts: dict[str, dict[str, None]] = {}
-        for knn in (knn for search in searches for knn in text_queries(search.rank)):
-            texts.setdefault(knn.key, {})[knn.query] = None
+        for search in searches:
+            for knn in text_queries(search.rank):
+                texts.setdefault(knn.key, {})[knn.query] = None
         if not texts:
             return list(searches)
         for search in searches:
             check_search(search, strict=strict)
         vectors = {key: self._query_vectors(key, list(queries)) for key, queries in texts.items()}
-        return [replace(each, rank=None if each.rank is None else _embedded(each.rank, vectors)) for each in searches]
+        return [replace(each, rank=None if each.rank is None else embedded(each.rank, vectors)) for each in searches]
 
     def _query_vectors(self, key: str, texts: list[str]) -> dict[str, Any]:
         sources = self._sources()
@@ -208,38 +210,3 @@ class Embedder:
         if is_finite:
             check_finite(matrix)
         return matrix
-
-
-def text_queries(node: Node | None) -> list[Knn]:
-    """Return the `Knn` nodes below that search for a text, without recursion: the tree may be too deep."""
-    found: list[Knn] = []
-    stack = [] if node is None else [node]
-    while stack:
-        each = stack.pop()
-        if isinstance(each, Knn) and isinstance(each.query, str):
-            found.append(each)
-        stack.extend(each.children())
-    return found
-
-
-def _embedded(node: N, vectors: dict[str, dict[str, Any]]) -> N:
-    """Return the tree with each text query replaced by its vector; parts without one stay the same objects."""
-    if isinstance(node, Knn):
-        if not isinstance(node.query, str):
-            return node
-        vector: np.ndarray[Any, Any] | SparseVector = vectors[node.key][node.query]
-        return replace(node, query=vector)
-    changes: dict[str, Any] = {}
-    for each in fields(node):
-        value: Any = getattr(node, each.name)
-        if isinstance(value, Node):
-            new: Any = _embedded(value, vectors)
-        elif isinstance(value, tuple):
-            parts = cast("tuple[Any, ...]", value)
-            new = tuple(_embedded(part, vectors) if isinstance(part, Node) else part for part in parts)
-            new = value if all(a is b for a, b in zip(parts, new, strict=True)) else new
-        else:
-            continue
-        if new is not value:
-            changes[each.name] = new
-    return replace(node, **changes) if changes else node

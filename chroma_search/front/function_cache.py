@@ -8,13 +8,13 @@ the one it was kept with; after a change by another client it is built anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chroma_search.embeddings.registry import embedding_function_from_config
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RememberedFunction:
     """A function and the stored form it belongs to.
 

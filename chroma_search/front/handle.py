@@ -6,14 +6,16 @@ Not for: anything that asks for records.
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from chroma_search.front.backend import CollectionFacts
 from chroma_search.front.collection_calls import CollectionCalls
 from chroma_search.front.embedding import DataLoader
-from chroma_search.schema import CollectionConfiguration, Schema
 from chroma_search.schema.configuration import load_collection_configuration_from_json
+
+if TYPE_CHECKING:
+    from chroma_search.schema import CollectionConfiguration, Schema
 
 
 class CollectionHandle:
@@ -77,6 +79,8 @@ class CollectionHandle:
     @property
     def schema(self) -> Schema:
         """Which index is on for which key, a copy."""
+        from chroma_search.schema import Schema  # 0.1 s, with pydantic
+
         return Schema.deserialize_from_json(self._facts.schema_json())
 
     def __eq__(self, other: object) -> bool:

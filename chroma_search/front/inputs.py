@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, TypeGuard, cast
 
 import numpy as np
@@ -27,6 +26,7 @@ from chroma_search.errors import (
 )
 from chroma_search.front.metadata_input import checked_metadatas
 from chroma_search.front.vector_input import Vectors, vectors_of
+from chroma_search.record import record
 
 INCLUDES = ("documents", "embeddings", "metadatas", "distances", "uris", "data")
 MAX_SHOWN_DUPLICATES = 10
@@ -34,7 +34,7 @@ MAX_SHOWN_DUPLICATES = 10
 Image = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Records:
     """Rows of one write, not yet embedded.
 

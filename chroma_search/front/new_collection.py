@@ -6,28 +6,26 @@ Not for: creating it; that is the backend's.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chroma_search.embeddings.default import DefaultEmbeddingFunction
 from chroma_search.embeddings.protocol import validate_embedding_function
 from chroma_search.front.function_cache import RememberedFunction
-from chroma_search.schema import Schema
+from chroma_search.record import record
 from chroma_search.schema.collection_metadata import validate_collection_metadata
-from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.function_conflict import validate_embedding_function_conflict_on_create
-from chroma_search.schema.index_rules import functions_of
 from chroma_search.schema.names import validate_collection_name
-from chroma_search.schema.reconcile import resolve_configuration
-from chroma_search.schema.schema_form import SchemaForm
-from chroma_search.schema.schema_validation import checked_form
-from chroma_search.schema.value_types import EMBEDDING_KEY
+
+if TYPE_CHECKING:
+    from chroma_search.schema import Schema
+    from chroma_search.schema.configuration import CollectionConfig
+    from chroma_search.schema.schema_form import SchemaForm
 
 DEFAULT_FUNCTION = DefaultEmbeddingFunction()
 """What `embedding_function=` is when the caller says nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class NewCollection:
     """What is to be created.
 
@@ -55,7 +53,11 @@ class NewCollection:
     @property
     def key_functions(self) -> dict[str, Any]:
         """The functions of single keys as the schema holds them."""
-        return {} if self.schema is None else functions_of(self.schema)
+        if self.schema is None:
+            return {}
+        from chroma_search.schema.index_rules import functions_of  # as below
+
+        return functions_of(self.schema)
 
 
 def new_collection(
@@ -71,6 +73,10 @@ def new_collection(
         WrongTypeError, InvalidArgumentError: a name, metadata, configuration or schema that is not allowed.
         InvalidConfigError: two functions, or schema and configuration differ.
     """
+    # Not above: 0.03 s of modules that a program which opens a collection does not need.
+    from chroma_search.schema.reconcile import resolve_configuration
+    from chroma_search.schema.schema_validation import checked_form
+
     validate_collection_name(name)
     wanted = dict(configuration or {})
     validate_embedding_function_conflict_on_create(embedding_function, wanted.get("embedding_function"))
@@ -86,6 +92,9 @@ def new_collection(
 
 
 def _chosen(function: Any | None, schema: Schema | None) -> Any | None:
+    from chroma_search.schema.index_rules import functions_of  # as above
+    from chroma_search.schema.value_types import EMBEDDING_KEY
+
     of_schema = {} if schema is None else functions_of(schema)
     chosen = of_schema.get(EMBEDDING_KEY) if function is None or _is_default(function) else function
     # What is written as JSON is built when it is needed.

@@ -9,21 +9,24 @@ so an index may return too few, but never a row outside the mask and never an ex
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
+from chroma_search.record import record
 
-from chroma_search.model.candidates import Candidates
-from chroma_search.model.distance import Space, Vectors
-from chroma_search.model.mask import Mask
-from chroma_search.model.numeric_range import NumericRange
-from chroma_search.model.sparse_vector import SparseVector
-from chroma_search.model.values import Scalar
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chroma_search.kernels.checked_rows import RowsOf, VectorRows
+    from chroma_search.model.candidates import Candidates
+    from chroma_search.model.distance import Space, Vectors
+    from chroma_search.model.mask import Mask
+    from chroma_search.model.numeric_range import NumericRange
+    from chroma_search.model.sparse_vector import SparseVector
+    from chroma_search.model.values import Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Offer:
     """One way in which an index could answer a request.
 
@@ -43,7 +46,7 @@ class Offer:
     far_us: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class VectorRequest:
     """What the planner knows when it asks for offers.
 
@@ -64,7 +67,7 @@ class VectorRequest:
     is_far: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Probe:
     """What a look at the rows near a query showed.
 
@@ -104,16 +107,17 @@ class VectorIndex(Protocol):
         """
         ...
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return what is worth storing beside the vectors; `from_arrays` opens it again."""
         ...
 
     @classmethod
     def from_arrays(
-        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+        cls, vectors: VectorRows, space: Space, params: Mapping[str, Any], arrays: Mapping[str, RowsOf[Any]]
     ) -> VectorIndex:
         """Return the index that `to_arrays` described, over the same vectors, without building it.
 
+        What is large is read, and so checked, when a search needs it, row by row where the search goes by rows.
         Of the parameters, those of the search may differ from those it was built with.
         """
         ...
@@ -170,7 +174,7 @@ class SparseIndex(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class TextStatistics:
     """Collection statistics that BM25 needs, of one segment or summed over all.
 
@@ -188,28 +192,28 @@ class TextStatistics:
 # --- scalar requests: what the planner asks a metadata column -------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Equals:
     """Rows whose value equals `value` (spec 1.3: numbers by value, bool and str apart)."""
 
     value: Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class OneOf:
     """Rows whose value equals one of `values`."""
 
     values: tuple[Scalar, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class InNumericRange:
     """Rows that hold a number within `bounds`."""
 
     bounds: NumericRange
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class InStringRange:
     """Rows that hold a string between `lo` and `hi` by code point; None is open."""
 
@@ -219,14 +223,14 @@ class InStringRange:
     includes_hi: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class HasElement:
     """Rows that hold an array with an element equal to `value`."""
 
     value: Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class IsPresent:
     """Rows that hold any value (None counts as missing)."""
 
@@ -234,7 +238,7 @@ class IsPresent:
 ScalarRequest: TypeAlias = Equals | OneOf | InNumericRange | InStringRange | HasElement | IsPresent
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Estimate:
     """How many rows a request matches: `least <= true <= most`, `expected` between them."""
 
@@ -278,7 +282,7 @@ class ScalarIndex(Protocol):
 # --- string tests: substring, prefix and regex on documents and string metadata --------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class StringTest:
     """A test of one string. `op` is `substring`, `starts_with`, `ends_with`, `equals` or `regex`.
 

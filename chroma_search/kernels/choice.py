@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels import centroid_list, coded_scan, distance, graph_search, posting, sketch_scan
+from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
 from chroma_search.kernels.graph_search import Bits, Code, Found, Graph, Links, Marks
 from chroma_search.kernels.sketch_scan import SketchedRows, SketchedTarget
@@ -42,10 +43,10 @@ _spent_us = 0.0
 class DistanceKernels(Protocol):
     """What `distance` and `distance_numba` both offer."""
 
-    def l2_all(self, vectors: Floats, query: Floats) -> Floats: ...  # noqa: D102 - see the reference module
-    def l2_rows(self, vectors: Floats, rows: Ints, query: Floats) -> Floats: ...  # noqa: D102
-    def dot_all(self, vectors: Floats, query: Floats) -> Floats: ...  # noqa: D102
-    def dot_rows(self, vectors: Floats, rows: Ints, query: Floats) -> Floats: ...  # noqa: D102
+    def l2_all(self, vectors: RowsOf[np.float32], query: Floats) -> Floats: ...  # noqa: D102 - see the reference module
+    def l2_rows(self, vectors: RowsOf[np.float32], rows: Ints, query: Floats) -> Floats: ...  # noqa: D102
+    def dot_all(self, vectors: RowsOf[np.float32], query: Floats) -> Floats: ...  # noqa: D102
+    def dot_rows(self, vectors: RowsOf[np.float32], rows: Ints, query: Floats) -> Floats: ...  # noqa: D102
 
 
 class PostingKernels(Protocol):
@@ -67,7 +68,7 @@ class GraphKernels(Protocol):
 
     def coded_query(self, query: Floats, centre: Floats, space: int) -> tuple[Code, np.float32]: ...  # noqa: D102
     def descend(self, graph: Graph, query: Floats, space: int) -> tuple[int, int]: ...  # noqa: D102 - see the reference
-    def share_around(self, links: Links, bits: Bits, row: int) -> float: ...  # noqa: D102
+    def share_around(self, links: RowsOf[np.int32], bits: Bits, row: int) -> float: ...  # noqa: D102
     def search(  # noqa: D102
         self, graph: Graph, query: Floats, space: int, width: int, marks: Marks, mark: int
     ) -> Found: ...

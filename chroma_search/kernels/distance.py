@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, whole
 
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 
-def l2_all(vectors: Floats, query: Floats) -> Floats:
+def l2_all(vectors: RowsOf[np.float32], query: Floats) -> Floats:
     """Return the squared distance of every row of `vectors`, shape (n, dim), to `query`, shape (dim,)."""
     out = np.empty(len(vectors), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -26,7 +27,7 @@ def l2_all(vectors: Floats, query: Floats) -> Floats:
     return out
 
 
-def l2_rows(vectors: Floats, rows: Rows, query: Floats) -> Floats:
+def l2_rows(vectors: RowsOf[np.float32], rows: Rows, query: Floats) -> Floats:
     """Return the squared distance of `vectors[rows]` to `query`, in the order of `rows`."""
     out = np.empty(len(rows), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -37,13 +38,13 @@ def l2_rows(vectors: Floats, rows: Rows, query: Floats) -> Floats:
     return out
 
 
-def dot_all(vectors: Floats, query: Floats) -> Floats:
+def dot_all(vectors: RowsOf[np.float32], query: Floats) -> Floats:
     """Return the product of every row of `vectors`, shape (n, dim), with `query`, shape (dim,)."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.einsum("ij,j->i", vectors, query)
+        return np.einsum("ij,j->i", whole(vectors), query)
 
 
-def dot_rows(vectors: Floats, rows: Rows, query: Floats) -> Floats:
+def dot_rows(vectors: RowsOf[np.float32], rows: Rows, query: Floats) -> Floats:
     """Return the product of `vectors[rows]` with `query`, in the order of `rows`."""
     out = np.empty(len(rows), np.float32)
     with np.errstate(over="ignore", invalid="ignore"):

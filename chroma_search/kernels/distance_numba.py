@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.jit import compiled_sums
 from chroma_search.kernels.prefetch_numba import prefetch_row
@@ -17,22 +18,22 @@ Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 
 
-def l2_all(vectors: Floats, query: Floats) -> Floats:
+def l2_all(vectors: RowsOf[np.float32], query: Floats) -> Floats:
     """See `distance.l2_all`."""
     return _l2_all(frozen(vectors), frozen(query))
 
 
-def l2_rows(vectors: Floats, rows: Rows, query: Floats) -> Floats:
+def l2_rows(vectors: RowsOf[np.float32], rows: Rows, query: Floats) -> Floats:
     """See `distance.l2_rows`."""
     return _l2_rows(frozen(vectors), frozen(rows), frozen(query))
 
 
-def dot_all(vectors: Floats, query: Floats) -> Floats:
+def dot_all(vectors: RowsOf[np.float32], query: Floats) -> Floats:
     """See `distance.dot_all`."""
     return _dot_all(frozen(vectors), frozen(query))
 
 
-def dot_rows(vectors: Floats, rows: Rows, query: Floats) -> Floats:
+def dot_rows(vectors: RowsOf[np.float32], rows: Rows, query: Floats) -> Floats:
     """See `distance.dot_rows`."""
     return _dot_rows(frozen(vectors), frozen(rows), frozen(query))
 

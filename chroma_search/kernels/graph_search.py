@@ -25,6 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels.checked_rows import RowsOf
+
 Rows = NDArray[np.int64]
 Links = NDArray[np.int32]
 Floats = NDArray[np.float32]
@@ -45,6 +47,8 @@ LARGEST_ELEMENT = 2.0**60
 class Graph(NamedTuple):
     """A graph over the rows of a matrix, as the kernels read it.
 
+    Vectors, links and codes may be of a file: this reference checks the rows it visits, the compiled twin all of them.
+
     Attributes:
         vectors: float32, shape (n, dim), as stored.
         inverse: float32, shape (n,): 1 / norm of each row (cosine), or empty.
@@ -59,12 +63,12 @@ class Graph(NamedTuple):
         n_layers: layers above the lowest.
     """
 
-    vectors: Floats
+    vectors: RowsOf[np.float32]
     inverse: Floats
-    links: Links
+    links: RowsOf[np.int32]
     upper_links: Links
     upper_start: Links
-    codes: Codes
+    codes: RowsOf[np.int8]
     scales: Floats
     offsets: Floats
     centre: Floats
@@ -121,7 +125,7 @@ class _Target(NamedTuple):
     factor: np.float32
 
 
-def share_around(links: Links, bits: Bits, row: int) -> float:
+def share_around(links: RowsOf[np.int32], bits: Bits, row: int) -> float:
     """Return the share of allowed rows among the neighbours of `row` and their neighbours (1.0 when it has none)."""
     near = _linked(links[row])
     around = np.concatenate([near, *(_linked(links[each]) for each in near)])
@@ -209,7 +213,7 @@ def _beam(
     target = _Target(query, *coded_query(query, graph.centre, space))
     beam: list[tuple[bool, float, int]] = []  # is NaN, distance, row: ascending
     done: set[int] = set()
-    new: NDArray[np.signedinteger] = np.unique(starts)
+    new: NDArray[np.signedinteger] = np.array(sorted(set(starts.tolist())), np.int64)
     marks[new] = mark
     n_measured = 0
     while True:

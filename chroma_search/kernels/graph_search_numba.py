@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.kernels.code_product_numba import code_estimate
 from chroma_search.kernels.distance_numba import dot_one, l2_one
 from chroma_search.kernels.frozen import frozen
@@ -44,14 +45,14 @@ def descend(graph: Graph, query: Floats, space: int) -> tuple[int, int]:
     return _descend_coded(*_rows(graph), *_top(graph), frozen(query), space)
 
 
-def share_around(links: Links, bits: Bits, row: int) -> float:
+def share_around(links: RowsOf[np.int32], bits: Bits, row: int) -> float:
     """See `graph_search.share_around`."""
     return _share_around(frozen(links), frozen(bits), row)
 
 
 def search(graph: Graph, query: Floats, space: int, width: int, marks: Marks, mark: int) -> Found:
     """See `graph_search.search`."""
-    return Found(*_search(*_rows(graph), *_top(graph), graph.links, frozen(query), space, width, marks, mark))
+    return Found(*_search(*_rows(graph), *_top(graph), frozen(graph.links), frozen(query), space, width, marks, mark))
 
 
 def masked_search(
@@ -69,12 +70,14 @@ def masked_search(
     """See `graph_search.masked_search`."""
     query, bits, starts = frozen(query), frozen(bits), frozen(starts)
     return Found(
-        *_masked_search(*_rows(graph), graph.links, query, space, bits, starts, width, degree, budget, marks, mark)
+        *_masked_search(
+            *_rows(graph), frozen(graph.links), query, space, bits, starts, width, degree, budget, marks, mark
+        )
     )
 
 
 def _rows(graph: Graph) -> tuple[Floats, Floats, Codes, Floats, Floats, Floats]:
-    return graph.vectors, graph.inverse, graph.codes, graph.scales, graph.offsets, graph.centre
+    return frozen(graph.vectors), graph.inverse, frozen(graph.codes), graph.scales, graph.offsets, graph.centre
 
 
 def _top(graph: Graph) -> tuple[Links, Links, int, int]:

@@ -5,13 +5,13 @@ Not for: final scores (those are per offset id, see `planner/operators/rank.py`)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.record import record
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@record(eq=False)
 class Candidates:
     """Rows with a distance each.
 

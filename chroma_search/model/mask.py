@@ -10,18 +10,17 @@ Not for: ordering, scores. Rows are positions 0..n-1 of one segment, never offse
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import InternalError
+from chroma_search.record import record
 
 Rows = NDArray[np.int64]
 Bits = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Mask:
     """A set of rows out of `n`.
 

@@ -10,15 +10,17 @@ other things, is still a dict that prints.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from typing_extensions import TypedDict
-
-from chroma_search.model import result_table
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 if TYPE_CHECKING:
     import pandas
     import polars
+
+    from chroma_search.model.result_table import Table
+
+
+Shown: TypeAlias = tuple[list[str], dict[str, Any]]
+"""The ids and the columns of a table to look at."""
 
 
 class DeleteResult(TypedDict):
@@ -68,9 +70,14 @@ class _Result(dict[str, Any]):
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(name for name in self._columns if name in self)]
 
-    def _tables(self) -> list[result_table.Table]:
+    def _tables(self) -> list[Shown]:
         """Return what to show, one table per search or query; empty when this is no such result."""
         raise AssertionError(type(self).__name__)
+
+    def _made_tables(self) -> list[Table]:
+        from chroma_search.model.result_table import Table  # most results are read by programs, never shown
+
+        return [Table(ids=ids, columns=columns) for ids, columns in self._tables()]
 
     def __repr__(self) -> str:
         return self._shown() or f"{type(self).__name__}({dict.__repr__(self)})"
@@ -79,15 +86,19 @@ class _Result(dict[str, Any]):
         return repr(self)
 
     def _shown(self) -> str | None:
+        from chroma_search.model.result_table import as_text  # as above
+
         try:
-            return result_table.as_text(type(self).__name__, self._tables())
+            return as_text(type(self).__name__, self._made_tables())
         except (TypeError, ValueError, KeyError, IndexError, AttributeError):
             return None  # made by hand, in another shape: show the dict
 
     def _repr_html_(self) -> str | None:
         """Return the table for notebooks, everything escaped."""
+        from chroma_search.model.result_table import as_html  # as above
+
         try:
-            return result_table.as_html(self._tables()) or None
+            return as_html(self._made_tables()) or None
         except (TypeError, ValueError, KeyError, IndexError, AttributeError):
             return None
 
@@ -100,8 +111,8 @@ class GetResult(_Result):
 
     _columns = ("ids", "embeddings", "documents", "uris", "data", "metadatas", "included")
 
-    def _tables(self) -> list[result_table.Table]:
-        return [result_table.Table(ids=self["ids"], columns={name: self.get(name) for name in _SHOWN})]
+    def _tables(self) -> list[Shown]:
+        return [(self["ids"], {name: self.get(name) for name in _SHOWN})]
 
 
 class QueryResult(_Result):
@@ -113,7 +124,7 @@ class QueryResult(_Result):
 
     _columns = ("ids", "embeddings", "documents", "uris", "included", "data", "metadatas", "distances")
 
-    def _tables(self) -> list[result_table.Table]:
+    def _tables(self) -> list[Shown]:
         return _one_per_search(self, ("distances", *_SHOWN))
 
 
@@ -170,18 +181,15 @@ class SearchResult(_Result):
             for at, ids in enumerate(searches)
         ]
 
-    def _tables(self) -> list[result_table.Table]:
+    def _tables(self) -> list[Shown]:
         return _one_per_search(self, ("scores", "documents", "metadatas", "embeddings"))
 
 
 _SHOWN = ("documents", "metadatas", "uris", "embeddings")
 
 
-def _one_per_search(result: _Result, names: tuple[str, ...]) -> list[result_table.Table]:
-    return [
-        result_table.Table(ids=ids, columns={name: _column(result.get(name), at) for name in names})
-        for at, ids in enumerate(result["ids"])
-    ]
+def _one_per_search(result: _Result, names: tuple[str, ...]) -> list[Shown]:
+    return [(ids, {name: _column(result.get(name), at) for name in names}) for at, ids in enumerate(result["ids"])]
 
 
 def _column(column: Any, at: int) -> Any:

@@ -7,15 +7,15 @@ climbs when the chosen path found too few; its last step is always an exact one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chroma_search.indexes.base import Offer, VectorIndex, VectorRequest
+from chroma_search.record import record
 
 EXACT_WORTH = 1.25
 """An exact path may cost so many times the cheapest one: its answer is sure, and it needs no probe."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Choice:
     """One access path.
 
@@ -28,7 +28,7 @@ class Choice:
     offer: Offer
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Ladder:
     """The chosen path first, then the ones to climb to.
 

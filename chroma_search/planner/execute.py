@@ -19,15 +19,15 @@ from chroma_search.dsl.page import Limit
 from chroma_search.errors import InternalError
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.model.cancellation import checkpoint
-from chroma_search.model.distance import Space, Vectors
+from chroma_search.model.distance import Space
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.logical import LeafRef, LogicalPlan
+from chroma_search.planner.matching import Matching
 from chroma_search.planner.operators.bm25 import best_matches
-from chroma_search.planner.operators.fetch import Places, locate
+from chroma_search.planner.operators.fetch import Places
 from chroma_search.planner.operators.field import decayed, field_values
-from chroma_search.planner.operators.filter import matching_rows
 from chroma_search.planner.operators.group import keep_best_of_groups
-from chroma_search.planner.operators.knn import DenseRequest, Match, Step, nearest
+from chroma_search.planner.operators.knn import DenseRequest, Step, nearest
 from chroma_search.planner.operators.order import order_by_fields
 from chroma_search.planner.operators.rank import Domain, RankInputs, evaluate
 from chroma_search.planner.operators.ranked import Ranked, best
@@ -100,16 +100,15 @@ class Execution:
     """
 
     def __init__(self, views: Sequence[SegmentView], settings: RunSettings) -> None:
-        self._views = views
+        self._matching = Matching(views)
         self._settings = settings
-        self._matches: dict[Any, list[Match]] = {}
 
     def run(self, plans: Sequence[LogicalPlan], traces: Sequence[RunTrace] | None = None) -> list[Answer]:
         """Return one answer per plan (already optimized), in order."""
         marks = traces or [RunTrace() for _ in plans]
         for plan, mark in zip(plans, marks, strict=True):
             started = time.perf_counter()
-            mark.n_matching = [match.n_matching for match in self.matches(plan.where)]
+            mark.n_matching = [match.n_matching for match in self._matching.matches(plan.where)]
             mark.filter_ms = (time.perf_counter() - started) * 1000
         lists = self._run_dense(plans, marks, with_steps=traces is not None)
         answers: list[Answer] = []
@@ -123,59 +122,6 @@ class Execution:
             marks[at].leaves_ms += (time.perf_counter() - started) * 1000
             answers.append(self._finish(plan, leaves, marks[at]))
         return answers
-
-    def nearest(
-        self, queries: Vectors, k: int, where: Where | None, ids: Sequence[str] | None, mark: RunTrace | None = None
-    ) -> list[Answer]:
-        """Return the k nearest records per query among those that pass: what `query()` asks."""
-        settings = self._settings
-        request = DenseRequest(queries, k, settings.space, settings.exact, settings.force)
-        if mark is None:
-            return [Answer(found, self.place(found)) for found in nearest(request, self.matches(where, ids))]
-        started = time.perf_counter()
-        matches = self.matches(where, ids)
-        mark.n_matching = [match.n_matching for match in matches]
-        mark.filter_ms = (time.perf_counter() - started) * 1000
-        started = time.perf_counter()
-        found = nearest(request, matches, mark.steps.setdefault(0, []))
-        mark.leaves_ms = (time.perf_counter() - started) * 1000
-        mark.n_leaf[0] = mark.n_ranked = mark.n_grouped = mark.n_returned = sum(map(len, found))
-        return [Answer(each, self.place(each)) for each in found]
-
-    def matches(self, where: Where | None, ids: Sequence[str] | None = None) -> list[Match]:
-        """Return which rows of each segment pass the filter and, if given, are among the ids."""
-        known = self._matches.get(where) if ids is None else None
-        if known is not None:
-            return known
-        found: list[Match] = []
-        for view in self._views:
-            checkpoint()
-            mask = matching_rows(where, ids, view)
-            n_matching = view.n_live if mask is None else mask.count()
-            found.append(Match(view, mask, n_matching, where is not None or ids is not None))
-        if ids is None:
-            self._matches[where] = found
-        return found
-
-    def passing(self, where: Where | None, ids: Sequence[str] | None = None) -> NDArray[np.int64]:
-        """Return the offset ids of all records that pass, ascending."""
-        parts = [np.empty(0, np.int64)]
-        for match in self.matches(where, ids):
-            offsets = match.view.segment.rows.offset_ids
-            parts.append(offsets if match.mask is None else offsets[match.mask.to_rows()])
-        offset_ids = np.concatenate(parts)
-        is_sorted = bool(np.all(offset_ids[1:] > offset_ids[:-1]))
-        return offset_ids if is_sorted else np.sort(offset_ids)
-
-    def locate(self, offset_ids: NDArray[np.int64]) -> Places:
-        """Return where records lie."""
-        return locate(offset_ids, self._views)
-
-    def place(self, ranked: Ranked) -> Places:
-        """Return where ranked records lie: as their operator said, or looked up."""
-        if ranked.places is None:
-            return self.locate(ranked.offset_ids)
-        return Places(self._views, ranked.places[:, 0], ranked.places[:, 1])
 
     def _run_dense(
         self, plans: Sequence[LogicalPlan], marks: Sequence[RunTrace], *, with_steps: bool
@@ -197,7 +143,7 @@ class Execution:
             matrix = np.stack([users[0][2].dense() for users in queries.values()])
             steps: list[Step] | None = [] if with_steps else None
             request = DenseRequest(matrix, limit, self._settings.space, self._settings.exact, self._settings.force)
-            found = nearest(request, self.matches(where), steps)
+            found = nearest(request, self._matching.matches(where), steps)
             elapsed_ms = (time.perf_counter() - started) * 1000
             for users, ranked in zip(queries.values(), found, strict=True):
                 for at, number, leaf in users:
@@ -208,13 +154,15 @@ class Execution:
 
     def _run_leaf(self, leaf: Rank, where: Where | None) -> Ranked:
         checkpoint()
-        matches = self.matches(where)
+        matches = self._matching.matches(where)
         match leaf:
             case Knn():
                 uses_idf = self._settings.uses_idf(leaf.key)
-                found = nearest_sparse(leaf.query, leaf.key, leaf.limit, matches, self._views, with_idf=uses_idf)
+                found = nearest_sparse(
+                    leaf.query, leaf.key, leaf.limit, matches, self._matching.views, with_idf=uses_idf
+                )
             case Bm25():
-                found = best_matches(leaf, matches, self._views, self._settings.analyzer)
+                found = best_matches(leaf, matches, self._matching.views, self._settings.analyzer)
             case Field():
                 return field_values(leaf.key, matches)
             case Decay():
@@ -231,30 +179,30 @@ class Execution:
         mark.fold_ms = (time.perf_counter() - started) * 1000
         started = time.perf_counter()
         if plan.group_by.is_active:
-            ranked = keep_best_of_groups(ranked, self.place(ranked).metadatas(), plan.group_by)
+            ranked = keep_best_of_groups(ranked, self._matching.place(ranked).metadatas(), plan.group_by)
             mark.n_grouped = len(ranked)
         if plan.order_by.keys:
-            places = self.place(ranked)
+            places = self._matching.place(ranked)
             ranked = order_by_fields(ranked, places.ids(), places.metadatas(), plan.order_by)
         page = _cut(ranked, plan.limit)
-        answer = Answer(page, self.place(page))
+        answer = Answer(page, self._matching.place(page))
         mark.n_returned = len(page)
         mark.page_ms = (time.perf_counter() - started) * 1000
         return answer
 
     def _rank(self, plan: LogicalPlan, leaves: Sequence[Ranked]) -> Ranked:
         if plan.rank is None:
-            offset_ids = self.passing(plan.where)
+            offset_ids = self._matching.passing(plan.where)
             return Ranked(offset_ids, np.arange(len(offset_ids), dtype=np.float64))
         if isinstance(plan.rank, LeafRef):
             return leaves[plan.rank.index]
         where = plan.where
 
         def passing_and(condition: Where) -> NDArray[np.int64]:
-            return self.passing(condition if where is None else And((where, condition)))
+            return self._matching.passing(condition if where is None else And((where, condition)))
 
         domains = [_domain(leaf, ranked) for leaf, ranked in zip(plan.leaves, leaves, strict=True)]
-        found = evaluate(plan.rank, RankInputs(domains, lambda: self.passing(where), passing_and))
+        found = evaluate(plan.rank, RankInputs(domains, lambda: self._matching.passing(where), passing_and))
         return best(Ranked(found.support, found.values))
 
 

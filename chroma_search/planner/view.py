@@ -6,16 +6,18 @@ Two real implementations exist: `storage.SegmentState` and the bare views of the
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-from chroma_search.indexes.base import ScalarIndex, SparseIndex, VectorIndex
-from chroma_search.indexes.text.analyzer import Analyzer
-from chroma_search.indexes.text.inverted import InvertedIndex
-from chroma_search.indexes.text.string_column import StringColumn
-from chroma_search.model.mask import Mask
+    from chroma_search.indexes.base import ScalarIndex, SparseIndex, VectorIndex
+    from chroma_search.indexes.text.analyzer import Analyzer
+    from chroma_search.indexes.text.inverted import InvertedIndex
+    from chroma_search.indexes.text.string_column import StringColumn
+    from chroma_search.kernels.checked_rows import RowsOf
+    from chroma_search.model.mask import Mask
 
 T = TypeVar("T")
 
@@ -28,7 +30,7 @@ class RowsView(Protocol):
     @property
     def offset_ids(self) -> NDArray[np.int64]: ...
     @property
-    def vectors(self) -> NDArray[np.float32]: ...
+    def vectors(self) -> RowsOf[np.float32]: ...
     @property
     def documents(self) -> Sequence[str | None]: ...
     @property

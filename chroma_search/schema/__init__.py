@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from chroma_search.schema.cmek import Cmek, CmekProvider
-from chroma_search.schema.configuration_types import (
-    CollectionConfiguration,
-    CreateCollectionConfiguration,
-    CreateHNSWConfiguration,
-    CreateSpannConfiguration,
-    FlatConfiguration,
-    HNSWConfiguration,
-    SpannConfiguration,
-    UpdateCollectionConfiguration,
-    UpdateHNSWConfiguration,
-    UpdateSpannConfiguration,
-)
-from chroma_search.schema.schema import Schema
-from chroma_search.schema.value_types import (
-    BoolInvertedIndexType,
-    BoolValueType,
-    FloatInvertedIndexType,
-    FloatListValueType,
-    FloatValueType,
-    FtsIndexType,
-    IntInvertedIndexType,
-    IntValueType,
-    SparseVectorIndexType,
-    SparseVectorValueType,
-    StringInvertedIndexType,
-    StringValueType,
-    ValueTypes,
-    VectorIndexType,
-)
-
 if TYPE_CHECKING:
+    from chroma_search.schema.cmek import Cmek, CmekProvider
+    from chroma_search.schema.configuration_types import (
+        CollectionConfiguration,
+        CreateCollectionConfiguration,
+        CreateHNSWConfiguration,
+        CreateSpannConfiguration,
+        FlatConfiguration,
+        HNSWConfiguration,
+        SpannConfiguration,
+        UpdateCollectionConfiguration,
+        UpdateHNSWConfiguration,
+        UpdateSpannConfiguration,
+    )
     from chroma_search.schema.index_configs import (
         BoolInvertedIndexConfig,
         FloatInvertedIndexConfig,
@@ -48,6 +31,26 @@ if TYPE_CHECKING:
         StringInvertedIndexConfig,
         VectorIndexConfig,
     )
+    from chroma_search.schema.schema import Schema
+    from chroma_search.schema.value_types import (
+        BoolInvertedIndexType,
+        BoolValueType,
+        FloatInvertedIndexType,
+        FloatListValueType,
+        FloatValueType,
+        FtsIndexType,
+        IntInvertedIndexType,
+        IntValueType,
+        SparseVectorIndexType,
+        SparseVectorValueType,
+        StringInvertedIndexType,
+        StringValueType,
+        ValueTypes,
+        VectorIndexType,
+    )
+
+_HOMES = ("configuration_types", "cmek", "schema", "value_types", "index_configs")
+"""Where the public names are defined: what is cheap to load first, the models of pydantic (0.1 s) last."""
 
 __all__ = [
     "BoolInvertedIndexConfig",
@@ -91,9 +94,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load the pydantic models when one is first asked for: pydantic costs 0.1 s, and a plain collection needs none."""
+    """Load a name when it is first asked for: a plain query needs none of them."""
     if name in __all__:
-        from chroma_search.schema import index_configs
-
-        return getattr(index_configs, name)
+        for home in _HOMES:
+            found = getattr(import_module(f"{__name__}.{home}"), name, None)
+            if found is not None:
+                return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

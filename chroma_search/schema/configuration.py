@@ -13,14 +13,14 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from chroma_search.embeddings.protocol import EmbeddingFunction
 from chroma_search.embeddings.registry import config_to_embedding_function, embedding_function_to_config
 from chroma_search.errors import InvalidConfigError, WrongTypeError
 from chroma_search.model.distance import SPACES, Space
-from chroma_search.schema.configuration_types import CollectionConfiguration
+from chroma_search.record import record
 from chroma_search.schema.function_form import checked_function_form
 from chroma_search.schema.index_params import (
     INDEX_KINDS,
@@ -32,6 +32,9 @@ from chroma_search.schema.index_params import (
     default_params,
 )
 from chroma_search.schema.legacy_metadata import legacy_hnsw_params
+
+if TYPE_CHECKING:
+    from chroma_search.schema.configuration_types import CollectionConfiguration
 
 DEFAULT_SPACE: Space = "l2"
 
@@ -50,7 +53,7 @@ def _default_hnsw() -> Mapping[str, int | float]:
     return default_params("hnsw")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class CollectionConfig:
     """What the engine needs to know of a collection.
 
@@ -198,13 +201,13 @@ def load_collection_configuration_from_json(form: Mapping[str, Any]) -> Collecti
     """
     named_kind(form)
     function = form.get("embedding_function")
-    loaded = CollectionConfiguration(
-        hnsw=form.get("hnsw"),
-        spann=form.get("spann"),
-        embedding_function=None
+    loaded: CollectionConfiguration = {
+        "hnsw": form.get("hnsw"),
+        "spann": form.get("spann"),
+        "embedding_function": None
         if function is None or _is_nameless(function)
         else config_to_embedding_function(function),
-    )
+    }
     if form.get("flat") is not None:
         loaded["flat"] = form["flat"]
     return loaded

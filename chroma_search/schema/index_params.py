@@ -11,16 +11,16 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from chroma_search.errors import InvalidConfigError
+from chroma_search.record import record
 
 IndexKind: TypeAlias = Literal["hnsw", "spann", "flat"]
 INDEX_KINDS: tuple[IndexKind, ...] = ("hnsw", "spann", "flat")
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Param:
     """One number of an index.
 

@@ -20,8 +20,8 @@ Each array begins at the first multiple of 64 behind the one before, in the orde
 zero. `repair` reads the header at the end when the one at the start is damaged.
 
 Not for: what the arrays mean (`segment_file.py`).
-Invariant: `array` gives what was written, or raises; no damage of the file gives a wrong array, another exception or a
-signal (a mapped file that was cut short kills the process that touches it, so lengths are checked first).
+Invariant: `rows` and `array` give what was written, or raise; no damage of the file gives a wrong array, another
+exception or a signal (a mapped file that was cut short kills the process that touches it: lengths are checked first).
 """
 
 from __future__ import annotations
@@ -30,19 +30,20 @@ import json
 import math
 import mmap
 import struct
-import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xxhash import xxh3_64_intdigest
 
-from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, InternalError, StorageError
+from chroma_search.errors import CorruptionError, FormatVersionError, InternalError, StorageError
+from chroma_search.kernels.checked_rows import CheckedRows
+from chroma_search.record import record
 from chroma_search.storage.files import Files
+from chroma_search.storage.mapped_file import BLOCK_BYTES, MappedFile, block_sums, damaged
 
 MAGIC = b"CHROSRCH"
 FORMAT_VERSION = 1
@@ -55,16 +56,9 @@ DTYPES = {
     for name in "bool int8 uint8 int16 int32 int64 uint32 uint64 float32 float64".split()
 }
 """The types of elements that a file may hold."""
-BLOCK_BYTES = 1 << 15
-"""Bytes that have a checksum of their own: damage costs the 20 vectors of 384 floats around it. The header then has 12
-bytes per 32 kB; with 16 kB it would take 4 ms to read for 200,000 such records."""
 
 
-LET_GO_BYTES = 1 << 20
-"""Arrays from this size on leave memory again when they were checked."""
-
-
-@dataclass(frozen=True, slots=True)
+@record()
 class _Entry:
     """Where an array stands.
 
@@ -112,7 +106,7 @@ def write_arrays(files: Files, path: Path, arrays: Mapping[str, NDArray[Any]], f
                 "shape": array.shape,
                 "offset": at,
                 "nbytes": content.nbytes,
-                "sums": _sums(content),
+                "sums": block_sums(content),
             }
         )
         plain.append(content)
@@ -132,24 +126,18 @@ class ArrayFile:
     """An open file of arrays; threads may share it.
 
     Args:
-        path: name of the file.
-        content: the mapped file.
+        file: the mapped file.
         facts: the facts of the header.
         entries: where the arrays stand, in the order of the file.
         header_end: first byte behind the header.
     """
 
-    def __init__(
-        self, path: Path, content: mmap.mmap, facts: dict[str, Any], entries: list[_Entry], header_end: int
-    ) -> None:
-        self._path = path
-        self._content: mmap.mmap | None = content
-        self._n_bytes = len(content)
+    def __init__(self, file: MappedFile, facts: dict[str, Any], entries: list[_Entry], header_end: int) -> None:
+        self._file = file
         self._facts = facts
         self._entries = {each.name: each for each in entries}
         self._header_end = header_end
-        self._arrays: dict[str, NDArray[Any]] = {}
-        self._locks = {each.name: threading.Lock() for each in entries}  # two arrays can be checked at once
+        self._rows: dict[str, CheckedRows[Any]] = {}
 
     @staticmethod
     def open(path: Path, *, from_end: bool = False) -> ArrayFile:
@@ -174,24 +162,24 @@ class ArrayFile:
                 file.seek(at)
                 header = file.read(n_header_bytes)
                 if zlib.crc32(header) != crc32:
-                    raise _damaged(path, at, f"a header with checksum {crc32:08x}")
+                    raise damaged(path, at, f"a header with checksum {crc32:08x}")
                 header_end = PREAMBLE.size + n_header_bytes
                 facts, entries = _parsed_header(path, header, header_end, n_bytes)
                 # the map keeps a descriptor of its own
                 content = mmap.mmap(file.fileno(), n_bytes, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:  # ValueError: cut short just now, so that there is less to map
             raise StorageError(f"Cannot open {path}: {error}") from error
-        return ArrayFile(path, content, facts, entries, header_end)
+        return ArrayFile(MappedFile(path, content), facts, entries, header_end)
 
     @property
     def path(self) -> Path:
         """Name of the file."""
-        return self._path
+        return self._file.path
 
     @property
     def n_bytes(self) -> int:
         """Length of the file."""
-        return self._n_bytes
+        return self._file.n_bytes
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -219,8 +207,24 @@ class ArrayFile:
         """
         return self._entry(name).dtype
 
+    def rows(self, name: str) -> CheckedRows[Any]:
+        """Return an array whose blocks are checked when they are first read; this reads nothing.
+
+        What was checked stays valid when the file is closed or removed.
+
+        Raises:
+            CorruptionError: there is no array of that name; later, from a read: its bytes are not those written.
+            ClosedError: the file was closed before; later, from a read: before these rows were read.
+        """
+        found = self._rows.get(name)
+        if found is None:
+            entry = self._entry(name)
+            made = CheckedRows(self.unchecked(name), BLOCK_BYTES, partial(_check, self._file, entry))
+            found = self._rows.setdefault(name, made)  # one for all threads: they share what was checked
+        return found
+
     def array(self, name: str) -> NDArray[Any]:
-        """Return an array: read-only, mapped, checked when it is first asked for.
+        """Return an array: read-only, mapped, all of it checked.
 
         It stays valid when the file is closed or removed.
 
@@ -228,15 +232,7 @@ class ArrayFile:
             CorruptionError: there is no array of that name, or its bytes are not those that were written.
             ClosedError: the file was closed before the array was first asked for.
         """
-        found = self._arrays.get(name)
-        if found is not None:
-            return found
-        entry = self._entry(name)
-        with self._locks[name]:
-            found = self._arrays.get(name)
-            if found is None:
-                found = self._arrays[name] = self._checked(entry)
-        return found
+        return self.rows(name).whole()
 
     def verify(self) -> None:
         """Check every byte of the file, also of arrays that were checked before.
@@ -250,17 +246,17 @@ class ArrayFile:
 
     def damage(self) -> Iterator[CorruptionError]:
         """Give an error for each damaged block and gap of the file, in their order."""
-        content = self._mapped()
+        content = self._file.content()
         end = self._header_end
         for entry in self._entries.values():
             if content[end : entry.start].strip(b"\0"):
-                yield _damaged(self._path, end, f"zeros up to byte {entry.start}")
+                yield damaged(self.path, end, f"zeros up to byte {entry.start}")
             for first, _ in self.damaged_blocks(entry.name):
-                yield self._damaged_block(entry, first)
+                yield _damaged_block(self.path, entry, first)
             end = entry.start + entry.nbytes
         start = content[: self._header_end]
         if content[end:] != start[PREAMBLE.size :] + start[: PREAMBLE.size]:
-            yield _damaged(self._path, end, "the header once more")
+            yield damaged(self.path, end, "the header once more")
 
     def damaged_blocks(self, name: str) -> list[tuple[int, int]]:
         """Return first byte and end of each block of an array that is not what was written, from the array's start.
@@ -270,67 +266,49 @@ class ArrayFile:
             ClosedError: the file was closed.
         """
         entry = self._entry(name)
-        content = self._bytes_at(entry).data
+        found = block_sums(self._file.bytes_at(entry.start, entry.nbytes).data)
         return [
             (at * BLOCK_BYTES, min((at + 1) * BLOCK_BYTES, entry.nbytes))
-            for at, (found, written) in enumerate(zip(_sums(content), entry.sums, strict=True))
-            if found != written
+            for at, written in enumerate(entry.sums)
+            if found[at] != written
         ]
 
     def unchecked(self, name: str) -> NDArray[Any]:
         """Return an array as it is, damaged or not: for those who look at `damaged_blocks`; errors as `array`."""
         entry = self._entry(name)
-        return self._bytes_at(entry).view(entry.dtype).reshape(entry.shape)
+        return self._file.bytes_at(entry.start, entry.nbytes).view(entry.dtype).reshape(entry.shape)
 
     def close(self) -> None:
         """Let go of the file. Its memory is unmapped when the last array taken from it is gone."""
-        self._content = None
-        self._arrays = {}
+        self._file.close()
+        self._rows = {}
 
     def _entry(self, name: str) -> _Entry:
         try:
             return self._entries[name]
         except KeyError:
-            raise _damaged(self._path, PREAMBLE.size, f"an array {name!r} beside {', '.join(self.names)}") from None
-
-    def _mapped(self) -> mmap.mmap:
-        content = self._content
-        if content is None:
-            raise ClosedError(f"{self._path} was closed; open it again to read more of it")
-        n_bytes = content.size()
-        if n_bytes != self._n_bytes:  # touching what is gone would end the process
-            raise _damaged(self._path, n_bytes, f"{self._n_bytes} bytes, as when it was opened, not {n_bytes}")
-        return content
-
-    def _bytes_at(self, entry: _Entry) -> NDArray[np.uint8]:
-        return np.frombuffer(self._mapped(), np.uint8, entry.nbytes, entry.start) if entry.nbytes else _NO_BYTES
-
-    def _checked(self, entry: _Entry) -> NDArray[Any]:
-        for first, _ in self.damaged_blocks(entry.name):
-            raise self._damaged_block(entry, first)
-        self._let_go(entry)
-        return self.unchecked(entry.name)
-
-    def _let_go(self, entry: _Entry) -> None:
-        """Tell the system that what was read to be checked need not stay in this process's memory: use decides."""
-        first, end = _aligned(entry.start, mmap.PAGESIZE), entry.start + entry.nbytes
-        if end - first >= LET_GO_BYTES and hasattr(mmap, "MADV_DONTNEED"):
-            self._mapped().madvise(mmap.MADV_DONTNEED, first, (end - first) // mmap.PAGESIZE * mmap.PAGESIZE)
-
-    def _damaged_block(self, entry: _Entry, first: int) -> CorruptionError:
-        wanted = entry.sums[first // BLOCK_BYTES]
-        return _damaged(self._path, entry.start + first, f"array {entry.name!r} with checksum {wanted:08x} there")
+            raise damaged(self.path, PREAMBLE.size, f"an array {name!r} beside {', '.join(self.names)}") from None
 
 
-_NO_BYTES: NDArray[np.uint8] = np.frombuffer(b"", np.uint8)
+def _check(file: MappedFile, entry: _Entry, blocks: list[int]) -> None:
+    """Raise when one of the blocks is not what was written."""
+    # No method: rows that hold an ArrayFile, which holds them, would keep both until the garbage collector comes.
+    found = file.damaged_block(entry.start, entry.nbytes, entry.sums, blocks)
+    if found is not None:
+        raise _damaged_block(file.path, entry, found * BLOCK_BYTES)
+
+
+def _damaged_block(path: Path, entry: _Entry, first: int) -> CorruptionError:
+    wanted = entry.sums[first // BLOCK_BYTES]
+    return damaged(path, entry.start + first, f"array {entry.name!r} with checksum {wanted:08x} there")
 
 
 def _checked_preamble(path: Path, start: bytes, n_bytes: int) -> tuple[int, int]:
     """Return length and checksum of the header."""
     if start[: len(MAGIC)] != MAGIC:
-        raise _damaged(path, 0, f"{MAGIC.decode()} at the start")
+        raise damaged(path, 0, f"{MAGIC.decode()} at the start")
     if len(start) < PREAMBLE.size:
-        raise _damaged(path, len(start), f"at least {PREAMBLE.size} bytes")
+        raise damaged(path, len(start), f"at least {PREAMBLE.size} bytes")
     _, version, n_header_bytes, crc32, n_expected_bytes = PREAMBLE.unpack(start)
     if version != FORMAT_VERSION:
         raise FormatVersionError(
@@ -340,9 +318,9 @@ def _checked_preamble(path: Path, start: bytes, n_bytes: int) -> tuple[int, int]
             supported=(FORMAT_VERSION, FORMAT_VERSION),
         )
     if n_bytes != n_expected_bytes:
-        raise _damaged(path, min(n_bytes, n_expected_bytes), f"{n_expected_bytes} bytes, not {n_bytes}")
+        raise damaged(path, min(n_bytes, n_expected_bytes), f"{n_expected_bytes} bytes, not {n_bytes}")
     if 2 * n_header_bytes > n_bytes - 2 * PREAMBLE.size:
-        raise _damaged(path, n_bytes, f"a header of {n_header_bytes} bytes")
+        raise damaged(path, n_bytes, f"a header of {n_header_bytes} bytes")
     return n_header_bytes, crc32
 
 
@@ -354,25 +332,25 @@ def _parsed_header(path: Path, header: bytes, header_end: int, n_bytes: int) -> 
         facts, raw = dict(parsed["facts"]), list(parsed["arrays"])
         entries = [_parsed_entry(each, first) for each in raw]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _damaged(path, PREAMBLE.size, f"a header of facts and arrays ({error!r})") from error
+        raise damaged(path, PREAMBLE.size, f"a header of facts and arrays ({error!r})") from error
     end = header_end
     for entry in entries:
         if entry.start != _aligned(end):
-            raise _damaged(path, PREAMBLE.size, f"array {entry.name!r} at byte {_aligned(end)}, not {entry.start}")
+            raise damaged(path, PREAMBLE.size, f"array {entry.name!r} at byte {_aligned(end)}, not {entry.start}")
         end = entry.start + entry.nbytes
     if end != n_bytes - len(header) - PREAMBLE.size:
-        raise _damaged(path, PREAMBLE.size, f"arrays up to byte {n_bytes - len(header) - PREAMBLE.size}, not {end}")
+        raise damaged(path, PREAMBLE.size, f"arrays up to byte {n_bytes - len(header) - PREAMBLE.size}, not {end}")
     if len({entry.name for entry in entries}) < len(entries):
-        raise _damaged(path, PREAMBLE.size, "arrays of different names")
+        raise damaged(path, PREAMBLE.size, "arrays of different names")
     return facts, entries
 
 
 def _parsed_entry(raw: Mapping[str, Any], first: int) -> _Entry:
     dtype = DTYPES[raw["dtype"]]
     shape, nbytes, sums = tuple(raw["shape"]), raw["nbytes"], tuple(raw["sums"])
-    for number in (*shape, raw["offset"], nbytes, *sums):
-        if type(number) is not int or number < 0:
-            raise ValueError(f"{number!r} is no count of bytes or elements")
+    numbers = (*shape, raw["offset"], nbytes, *sums)  # of a large file 20,000: one by one they would take 2 ms
+    if {*map(type, numbers)} != {int} or min(numbers) < 0:
+        raise ValueError("numbers of bytes and elements, and checksums, are integers from 0")
     if nbytes != math.prod(shape) * dtype.itemsize:
         raise ValueError(f"{nbytes} bytes for {dtype.name} of shape {shape}")
     if len(sums) != -(-nbytes // BLOCK_BYTES):
@@ -380,24 +358,9 @@ def _parsed_entry(raw: Mapping[str, Any], first: int) -> _Entry:
     return _Entry(str(raw["name"]), dtype, shape, first + raw["offset"], nbytes, sums)
 
 
-def _damaged(path: Path, offset: int, expected: str) -> CorruptionError:
-    return CorruptionError(
-        f"{path} is damaged at byte {offset}: expected {expected}; repair() the folder, or restore it from a backup",
-        path=str(path),
-        offset=offset,
-        expected=expected,
-    )
-
-
 def _bytes_of(array: NDArray[Any]) -> memoryview:
     """Return the bytes of an array in C order, not copied."""
     return array.reshape(-1).view(np.uint8).data
-
-
-def _sums(content: memoryview) -> list[int]:
-    """Return the checksum of each block. XXH3 is four times as fast as CRC-32, and opening waits for it."""
-    starts = range(0, len(content), BLOCK_BYTES)
-    return [xxh3_64_intdigest(content[at : at + BLOCK_BYTES]) & 0xFFFFFFFF for at in starts]
 
 
 def _aligned(n_bytes: int, to: int = ALIGNMENT_BYTES) -> int:

@@ -9,22 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.indexes.base import VectorIndex
 from chroma_search.indexes.registry import vector_index
-from chroma_search.model.distance import Vectors
+from chroma_search.kernels.checked_rows import whole
+from chroma_search.record import record
 from chroma_search.storage.merge_policy import Merge, SegmentSize, next_merge
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.snapshot import SegmentState, Snapshot
 
-BuildIndex = Callable[[Vectors], VectorIndex | None]
+if TYPE_CHECKING:
+    from chroma_search.indexes.base import VectorIndex
+    from chroma_search.model.distance import Vectors
+
+    BuildIndex: TypeAlias = Callable[[Vectors], VectorIndex | None]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Merged:
     """A segment made of others, and where its rows come from.
 
@@ -49,8 +54,8 @@ class Merged:
         parts: list[NDArray[np.bool_]] = []
         for name, rows in zip(self.names, self.taken, strict=True):
             state = now.get(name)
-            whole = np.full(len(rows), state is not None, np.bool_)
-            parts.append(whole if state is None or state.live is None else state.live[rows])
+            every = np.full(len(rows), state is not None, np.bool_)
+            parts.append(every if state is None or state.live is None else state.live[rows])
         live = np.concatenate(parts)
         n_live = int(np.count_nonzero(live))
         return SegmentState(segment or self.segment, None if n_live == len(live) else live, n_live)
@@ -164,11 +169,11 @@ def merged_segment(
     graph = None
     if keeps_first:
         held = states[0].segment.graph
-        graph = None if held is None else held.extended(rows.vectors)
+        graph = None if held is None else held.extended(whole(rows.vectors))
         if held is not None and graph is None:
             return merged_segment(states, spec, name, build)
     elif build is not None:
-        graph = build(rows.vectors)
+        graph = build(whole(rows.vectors))
     names = tuple(state.segment.name for state in states)
     return Merged(Segment(name, rows, spec, graph), names, tuple(taken))
 

@@ -8,14 +8,18 @@ Invariant: `rows` gives every row that holds the id, dead ones included, ascendi
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chroma_search.kernels.checked_rows import RowsOf, whole
+from chroma_search.record import record
+
+if TYPE_CHECKING:
+    import hashlib
 
 HASH_BYTES = 8
 """With 64 bits, ten million ids have one pair of equal hashes in 370,000 segments."""
@@ -33,7 +37,7 @@ class SoughtIds(list[str]):
         return order, hashes[order]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class IdIndex:
     """Hashes of the ids of a segment.
 
@@ -57,9 +61,9 @@ class IdIndex:
         return {"id_hashes": self.hashes, "id_rows": self.at}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> IdIndex:
-        """Open stored arrays (checksums were verified by the caller)."""
-        return IdIndex(arrays["id_hashes"], arrays["id_rows"])
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> IdIndex:
+        """Open stored arrays."""
+        return IdIndex(whole(arrays["id_hashes"]), whole(arrays["id_rows"]))
 
     def rows(self, wanted: Sequence[str], ids: Sequence[str]) -> list[list[int]]:
         """Return the rows of each wanted id.
@@ -89,4 +93,11 @@ def _hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
 
 
 def _digest(id_: str) -> bytes:
-    return hashlib.blake2b(id_.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()
+    return _blake2b()(id_.encode("utf-8", "surrogatepass"), digest_size=HASH_BYTES).digest()
+
+
+@cache
+def _blake2b() -> Callable[..., hashlib.blake2b]:
+    import hashlib  # loads OpenSSL, 4 ms: not before the first look-up by id
+
+    return hashlib.blake2b

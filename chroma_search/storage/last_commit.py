@@ -20,8 +20,9 @@ import weakref
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from chroma_search.record import record
 
 SUFFIX = ".head"
 
@@ -30,7 +31,7 @@ _CHECKSUM = struct.Struct("<I")
 _MAGIC = b"CHROHEAD"
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class LastCommit:
     """A commit.
 

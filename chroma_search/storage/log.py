@@ -16,11 +16,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Protocol
 
 from chroma_search.errors import CorruptionError, NotFoundError
+from chroma_search.record import record
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.log_entry import PART_BYTES, LogEntry
@@ -47,7 +48,7 @@ ADDITIONS = (
 _SEGMENT_TYPES = ((str, int, bytes), (str, int, type(None)))
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SegmentEntry:
     """A segment as the manifest names it.
 
@@ -76,7 +77,7 @@ class SegmentEntry:
         return types in _SEGMENT_TYPES and self.checksum() == checksum
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Manifest:
     """What the segments of a collection hold.
 
@@ -117,7 +118,7 @@ class Manifest:
         return zlib.crc32(repr(facts).encode())
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class News:
     """What has happened in a log since one looked last.
 

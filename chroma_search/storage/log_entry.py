@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, cast, get_args
 
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError, InvalidArgumentError
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY, SparseVector
+from chroma_search.record import record
 
 Operation = Literal["add", "update", "upsert", "delete"]
 
@@ -36,7 +36,7 @@ LARGEST_BYTES = 1_000_000_000
 """The longest entry that SQLite holds: of one record, that is."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class LogEntry:
     """One write.
 

@@ -14,8 +14,9 @@ indexed about log2 times and few segments remain. What gathers while one index i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from chroma_search.record import record
 
 TAIL_ROWS = 10_000
 """Rows after which the tail is sealed: below it, the exact scan beats a graph (benchmarks/ann, Fashion-MNIST)."""
@@ -54,7 +55,7 @@ class SegmentSize(NamedTuple):
         return 1 - self.n_live / self.n_rows
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Merge:
     """Segments `first..last` (positions, inclusive) become one.
 

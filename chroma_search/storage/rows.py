@@ -8,23 +8,24 @@ row under the old offset id).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels.checked_rows import RowsOf, whole
+from chroma_search.record import record
 from chroma_search.storage.stored_columns import StoredMetadatas, StoredStrings, merged_strings
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Rows:
     """Records in columns.
 
     Attributes:
         ids: the user's ids.
         offset_ids: int64, shape (n,); of rows with the same one, only the last can live.
-        vectors: float32, shape (n, dim), C-contiguous, as stored.
+        vectors: float32, shape (n, dim), C-contiguous, as stored; of a file, checked when they are read.
         documents: text per row, or None where the record has none.
         metadatas: metadata per row without None values, or None where the record has none; only to be read.
         uris: uri per row, or None.
@@ -32,7 +33,7 @@ class Rows:
 
     ids: Sequence[str]
     offset_ids: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    vectors: RowsOf[np.float32]
     documents: Sequence[str | None]
     metadatas: Sequence[dict[str, Any] | None]
     uris: Sequence[str | None]
@@ -52,7 +53,7 @@ class Rows:
         return Rows(
             ids=_merged([(rows.ids, at) for rows, at in parts]),
             offset_ids=np.concatenate([_taken(rows.offset_ids, at) for rows, at in parts]),
-            vectors=np.concatenate([_taken(rows.vectors, at) for rows, at in parts]),
+            vectors=np.concatenate([_taken(whole(rows.vectors), at) for rows, at in parts]),
             documents=_merged([(rows.documents, at) for rows, at in parts]),
             metadatas=_merged([(rows.metadatas, at) for rows, at in parts]),
             uris=_merged([(rows.uris, at) for rows, at in parts]),

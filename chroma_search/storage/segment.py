@@ -10,25 +10,26 @@ from __future__ import annotations
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chroma_search.indexes.base import ScalarIndex, SparseIndex, VectorIndex
 from chroma_search.indexes.registry import vector_index
-from chroma_search.indexes.scalar.column import ScalarColumn
-from chroma_search.indexes.text.analyzer import Analyzer
-from chroma_search.indexes.text.inverted import InvertedIndex
-from chroma_search.indexes.text.string_column import StringColumn
-from chroma_search.indexes.vector.sparse import SparsePostings
-from chroma_search.model.distance import Space
-from chroma_search.model.mask import Mask
 from chroma_search.model.sparse_vector import SparseVector
-from chroma_search.schema.observed_types import ObservedTypes, observed_types
+from chroma_search.record import record
 from chroma_search.storage.id_index import SoughtIds
 from chroma_search.storage.rows import Rows
+
+if TYPE_CHECKING:
+    from chroma_search.indexes.base import ScalarIndex, SparseIndex, VectorIndex
+    from chroma_search.indexes.text.analyzer import Analyzer
+    from chroma_search.indexes.text.inverted import InvertedIndex
+    from chroma_search.indexes.text.string_column import StringColumn
+    from chroma_search.model.distance import Space
+    from chroma_search.model.mask import Mask
+    from chroma_search.schema.observed_types import ObservedTypes
 
 T = TypeVar("T")
 EXACT_KINDS = frozenset({"flat", "coded"})
@@ -39,7 +40,7 @@ CACHE_ENTRIES = 64
 """Masks (and choices) kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class IndexSpec:
     """How the vectors of a collection are indexed.
 
@@ -116,16 +117,23 @@ class Segment:
 
     def vector_indexes(self) -> Sequence[VectorIndex]:
         """Return the flat index and, if there is one, the other."""
-        flat = self.remembered("flat", lambda: vector_index("flat").build(self.rows.vectors, self.spec.space, {}))
+        flat = self.remembered(
+            "flat", lambda: vector_index("flat").from_arrays(self.rows.vectors, self.spec.space, {}, {})
+        )
         graph = self.graph
         return (flat,) if graph is None else (flat, graph)
 
     def column(self, key: str) -> ScalarIndex:
         """Return the column of `#id` or a metadata key (every row missing when the key is unknown)."""
+        # Here and below: 0.05 s of modules that a search by vectors alone, the first of a process, does not need.
+        from chroma_search.indexes.scalar.column import ScalarColumn
+
         return self.remembered(("column", key), lambda: ScalarColumn.build(self._values(key)))
 
     def strings(self, key: str) -> StringColumn:
         """Return the strings of `#document`, `#id` or a metadata key, None where the value is no string."""
+        from chroma_search.indexes.text.string_column import StringColumn  # as above
+
         return self.remembered(("strings", key), lambda: StringColumn(self.texts(key)))
 
     def texts(self, key: str) -> Sequence[str | None]:
@@ -138,10 +146,14 @@ class Segment:
 
     def postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
         """Return the full-text index of a key under an analyzer."""
+        from chroma_search.indexes.text.inverted import InvertedIndex  # as above
+
         return self.remembered(("postings", key, analyzer), lambda: InvertedIndex.build(self.texts(key), analyzer))
 
     def sparse(self, key: str) -> SparseIndex:
         """Return the posting lists of the sparse vectors under a key."""
+        from chroma_search.indexes.vector.sparse import SparsePostings  # as above
+
         return self.remembered(("sparse", key), lambda: SparsePostings.build(self._sparse_vectors(key)))
 
     def has_values(self, key: str) -> bool:
@@ -150,6 +162,8 @@ class Segment:
 
     def metadata_types(self) -> ObservedTypes:
         """Return every metadata key of the segment with the types of its values, dead rows included."""
+        from chroma_search.schema.observed_types import observed_types  # as above
+
         return self.remembered("types", lambda: observed_types(self.rows.metadatas))
 
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:

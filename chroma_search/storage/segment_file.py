@@ -14,7 +14,8 @@ The facts of the file are `n_rows`, `dim`, `has_graph`, the `name` it was writte
 places show; files of earlier programs lack it) and, under `given`, those of the caller.
 
 Not for: which rows live, names of segments, the manifest.
-Invariant: what is read was checked; what is not touched is not read, so opening costs the same for any size.
+Invariant: what is read was checked, block by block; what is not touched is not read, so opening costs the same for any
+size, and a query what it touches.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError
+from chroma_search.kernels.checked_rows import CheckedRows, RowsOf, whole
 from chroma_search.storage.array_file import ArrayFile, write_arrays
 from chroma_search.storage.files import Files
 from chroma_search.storage.id_index import IdIndex
@@ -43,7 +45,7 @@ def write_segment(
     rows: Rows,
     *,
     facts: Mapping[str, Any],
-    graph: Mapping[str, NDArray[Any]] | None,
+    graph: Mapping[str, RowsOf[Any]] | None,
 ) -> None:
     """Write a segment, durably.
 
@@ -65,8 +67,8 @@ def write_segment(
     arrays.update(_prefixed("documents.", encode_strings(rows.documents)))
     arrays.update(_prefixed("uris.", encode_strings(rows.uris)))
     arrays.update(_prefixed("metadatas.", encode_metadatas(rows.metadatas)))
-    arrays["vectors"] = rows.vectors
-    arrays.update(_prefixed(GRAPH, graph or {}))
+    arrays["vectors"] = whole(rows.vectors)
+    arrays.update(_prefixed(GRAPH, {name: whole(each) for name, each in (graph or {}).items()}))
     n_rows, dim = rows.vectors.shape
     own = {"name": path.name, "n_rows": n_rows, "dim": dim, "has_graph": graph is not None, "given": dict(facts)}
     write_arrays(files, path, arrays, own)
@@ -117,7 +119,7 @@ class SegmentFile:
 
     @property
     def rows(self) -> Rows:
-        """The records. A column is read, and so checked, when it is first touched; that may raise CorruptionError."""
+        """The records. A block of a column is checked when it is first read; that may raise CorruptionError."""
         return self._rows
 
     @property
@@ -131,11 +133,10 @@ class SegmentFile:
             self._id_index = IdIndex.from_arrays(_Prefixed(self._file, ""))
         return self._id_index
 
-    def graph_arrays(self) -> dict[str, NDArray[Any]] | None:
-        """Return the arrays of the approximate index, all checked, or None where there is none.
+    def graph_arrays(self) -> dict[str, CheckedRows[Any]] | None:
+        """Return the arrays of the approximate index, or None where there is none.
 
-        Raises:
-            CorruptionError: an array is damaged; the index can be built again from the vectors.
+        What is read of them is checked then; a CorruptionError says that the index must be built again.
         """
         if not self._file.facts.get("has_graph"):
             return None
@@ -165,12 +166,12 @@ class SegmentFile:
         return self._file.damage()
 
     def close(self) -> None:
-        """Let go of the file. Columns already touched stay valid; others raise ClosedError."""
+        """Let go of the file. What was read of it stays valid; the rest raises ClosedError."""
         self._file.close()
 
 
 class StoredRows(Rows):
-    """Rows of a file. It is one with `Rows`, except that vectors and offset ids too are fetched when asked for.
+    """Rows of a file. It is one with `Rows`, except that all columns are read when they are asked for.
 
     Args:
         file: arrays of a segment.
@@ -193,12 +194,12 @@ class StoredRows(Rows):
         return self._file.array("offset_ids")
 
     @property
-    def vectors(self) -> NDArray[np.float32]:  # type: ignore[reportIncompatibleVariableOverride]  # both are only read
+    def vectors(self) -> CheckedRows[np.float32]:  # type: ignore[reportIncompatibleVariableOverride]  # only read
         """Vectors: float32, shape (n, dim), read-only, mapped."""
-        return self._file.array("vectors")
+        return self._file.rows("vectors")
 
 
-class _Prefixed(Mapping[str, NDArray[Any]]):
+class _Prefixed(Mapping[str, CheckedRows[Any]]):
     """The arrays whose names begin with a prefix, by the rest of their names, each fetched when asked for."""
 
     __slots__ = ("_file", "_prefix")
@@ -207,8 +208,8 @@ class _Prefixed(Mapping[str, NDArray[Any]]):
         self._file = file
         self._prefix = prefix
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._file.array(self._prefix + name)
+    def __getitem__(self, name: str) -> CheckedRows[Any]:
+        return self._file.rows(self._prefix + name)
 
     def __iter__(self) -> Iterator[str]:
         return (name[len(self._prefix) :] for name in self._file.names if name.startswith(self._prefix))

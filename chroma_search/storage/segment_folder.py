@@ -12,11 +12,11 @@ import uuid
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from chroma_search.errors import CorruptionError
-from chroma_search.indexes.base import VectorIndex
 from chroma_search.indexes.registry import vector_index
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
@@ -25,6 +25,9 @@ from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.segment_file import SegmentFile, write_segment
 from chroma_search.storage.snapshot import SegmentState
 from chroma_search.storage.sqlite_file import SqliteFile
+
+if TYPE_CHECKING:
+    from chroma_search.indexes.base import VectorIndex
 
 SUFFIX = ".segment"
 LOCK = "making.sqlite"

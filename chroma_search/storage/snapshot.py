@@ -7,17 +7,17 @@ are deleted goes on seeing them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.model.mask import Mask
+from chroma_search.record import record
 from chroma_search.storage.id_index import SoughtIds
 from chroma_search.storage.segment import Segment
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class SegmentState:
     """A segment and its tombstones.
 
@@ -68,7 +68,7 @@ class SegmentState:
         return SegmentState(self.segment, live, self.n_live - len(rows))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Snapshot:
     """Segments in the order they were made.
 

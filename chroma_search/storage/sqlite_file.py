@@ -14,20 +14,21 @@ file is read from a copy.
 from __future__ import annotations
 
 import os
-import shutil
 import sqlite3
-import tempfile
 import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from chroma_search.errors import CorruptionError, FormatVersionError, LockedError, StorageError
 from chroma_search.storage import write_ahead
 from chroma_search.storage.files import DiskFiles
+
+if TYPE_CHECKING:
+    import tempfile
 
 BUSY_S = 10.0
 """How long a writer waits for another one. A write of 10,000 rows holds the lock for well under a second."""
@@ -292,6 +293,9 @@ class SqliteFile:
         log = path.with_name(f"{path.name}-wal")
         if not log.exists() or not log.stat().st_size:
             return self._connected(_uri(path, "mode=ro&immutable=1"))
+        import shutil  # these two take 10 ms, and few folders cannot be written
+        import tempfile
+
         self._copy = tempfile.TemporaryDirectory(prefix="chroma_search_")
         for each in (path, log):
             shutil.copyfile(each, Path(self._copy.name) / each.name)

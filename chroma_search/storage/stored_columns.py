@@ -4,7 +4,7 @@ A column of strings is its UTF-8 bytes one after the other, the end of each stri
 are such a column of JSON texts, one per row; in them, an object as a value is a sparse vector in its wire form.
 Not for: filters (`indexes/` builds its own columns from these), checksums (`array_file.py`).
 Invariant: what comes back equals what was given, type by type (1, 1.0 and True stay apart, NaN and -0.0 stay what they
-are, a lone surrogate stays one). Arrays are fetched at the first touch of a row, not before; nothing decoded is kept.
+are, a lone surrogate stays one). Of the arrays, only what a row needs is read; nothing decoded is kept.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import InternalError
+from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, SparseVector
 
-Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+Arrays: TypeAlias = Mapping[str, RowsOf[Any]]
 
 BLOCK_ROWS = 2_048
 """Rows decoded at once when a column is walked: enough to spread the cost, little enough to hold in memory."""
@@ -113,7 +114,7 @@ class StoredStrings(Sequence["str | None"]):
     def __init__(self, arrays: Arrays, n_rows: int | None = None) -> None:
         self._arrays = arrays
         self._n_rows = n_rows
-        self._taken: tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]] | None = None
+        self._taken: tuple[RowsOf[np.uint8], RowsOf[np.int64], RowsOf[np.bool_]] | None = None
 
     def __len__(self) -> int:
         if self._n_rows is None:
@@ -135,8 +136,8 @@ class StoredStrings(Sequence["str | None"]):
         row = _checked_row(index, len(ends))
         if len(missing) and missing[row]:
             return None
-        begin = ends[row - 1] if row else 0
-        return content[begin : ends[row]].tobytes().decode(_ENCODING, _SURROGATES)
+        begin, end = ends[row - 1 : row + 1].tolist() if row else (0, int(ends[0]))
+        return content[begin:end].tobytes().decode(_ENCODING, _SURROGATES)
 
     def __iter__(self) -> Iterator[str | None]:
         for block in self.blocks(0, len(self)):
@@ -169,10 +170,11 @@ class StoredStrings(Sequence["str | None"]):
         return strings
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays that `encode_strings` gives."""
-        return dict(zip(_ARRAYS, self._take(), strict=True))
+        """Return the arrays that `encode_strings` gives, all of them checked."""
+        content, ends, missing = self._take()
+        return dict(zip(_ARRAYS, (whole(content), whole(ends), whole(missing)), strict=True))
 
-    def _take(self) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.bool_]]:
+    def _take(self) -> tuple[RowsOf[np.uint8], RowsOf[np.int64], RowsOf[np.bool_]]:
         if self._taken is None:  # two threads may both take them: they take the same
             content, ends, missing = (self._arrays[name] for name in _ARRAYS)
             self._taken = content, ends, missing

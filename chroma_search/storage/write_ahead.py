@@ -16,15 +16,15 @@ Not for: the index beside it (`-shm`), which SQLite makes anew.
 from __future__ import annotations
 
 import os
-import shutil
 import struct
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from chroma_search.record import record
 
 SUFFIX = "-wal"
 
@@ -40,7 +40,7 @@ _LOOKS, _BETWEEN_S = 3, 0.02
 """Another process may be writing what is being read: damage is what is there each time one looks."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Frames:
     """The frames of a file.
 
@@ -111,6 +111,8 @@ def copy_with_log(database: Path, target: Path) -> bool:
         OSError: a file cannot be read or written.
     """
     if database.exists():
+        import shutil  # 2 ms, and damage is rare
+
         shutil.copyfile(database, target)
     else:
         target.touch()

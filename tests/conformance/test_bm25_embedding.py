@@ -11,6 +11,7 @@ from chromadb.utils.embedding_functions.chroma_bm25_embedding_function import (
 )
 from hypothesis import example, given
 from hypothesis import strategies as st
+from typing_extensions import get_protocol_members
 
 from chroma_search.embeddings import ChromaBm25EmbeddingFunction, EmbeddingFunction, SparseEmbeddingFunction
 from chroma_search.embeddings.apply import embed_sparse_documents
@@ -89,4 +90,4 @@ def test_our_protocols_have_the_members_of_upstreams(name: str) -> None:
     import chromadb.api.types as upstream
 
     ours = {"EmbeddingFunction": EmbeddingFunction, "SparseEmbeddingFunction": SparseEmbeddingFunction}[name]
-    assert ours.__protocol_attrs__ == getattr(upstream, name).__protocol_attrs__  # type: ignore[attr-defined]
+    assert get_protocol_members(ours) == get_protocol_members(getattr(upstream, name))

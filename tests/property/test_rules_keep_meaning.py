@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 
+from chroma_search.engine.searching import run_settings
 from chroma_search.planner.execute import Execution
 from chroma_search.planner.logical import lower
 from chroma_search.planner.optimizer import steps
@@ -19,7 +20,7 @@ from tests.property.test_engine_equals_oracle import layouts, relaxed, replay
 @given(histories(), layouts, searches())
 def test_every_stage_of_the_optimizer_gives_the_same_records_and_scores(history, layout, search):
     _, engine = replay(history, layout, "l2", "flat")
-    execution = Execution(engine.engine.snapshot.segments, engine.engine.run_settings(RunOptions(exact=True)))
+    execution = Execution(engine.engine.snapshot.segments, run_settings(engine.engine, RunOptions(exact=True)))
     plan = lower(search)
     stages = [("as written", plan), *steps(plan)]
     answers = []

@@ -22,6 +22,7 @@ from chroma_search.indexes.vector.hnsw import GRAPH, HnswIndex
 from chroma_search.indexes.vector.parameters import SpannParameters
 from chroma_search.indexes.vector.points import Points
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.kernels.choice import centroid_list_kernels
 from chroma_search.model.distance import Vectors
 
@@ -86,19 +87,20 @@ class CentroidLists:
         offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.bincount(owner, minlength=self.n_lists))])
         return CentroidLists(self.centroids, self.graph, offsets, member[order], self.n_built)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
         graph = {} if self.graph is None else {f"centroid_{k}": v for k, v in self.graph.to_arrays().items()}
         arrays = {"centroids": self.centroids, "offsets": self.offsets, "rows": self.rows}
         return {**arrays, "n_built": np.array([self.n_built], np.int64), **graph}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]], parameters: SpannParameters) -> CentroidLists:
-        """Open stored arrays (checksums were verified by the storage layer)."""
-        centroids, of_graph = arrays["centroids"], "centroid_links" in arrays
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]], parameters: SpannParameters) -> CentroidLists:
+        """Open stored arrays."""
+        centroids, of_graph = whole(arrays["centroids"]), "centroid_links" in arrays
         parts = {name.removeprefix("centroid_"): each for name, each in arrays.items() if name.startswith("centroid_")}
         graph = HnswIndex.from_arrays(centroids, "l2", _graph_params(parameters), parts) if of_graph else None
-        return CentroidLists(centroids, graph, arrays["offsets"], arrays["rows"], int(arrays["n_built"][0]))
+        offsets, rows = whole(arrays["offsets"]), whole(arrays["rows"])
+        return CentroidLists(centroids, graph, offsets, rows, int(arrays["n_built"][0]))
 
     def _nearest(self, rows: Vectors, count: int) -> tuple[Ints, Vectors]:
         """Return the nearest centroids of each row, nearest first, and squared distances to them."""

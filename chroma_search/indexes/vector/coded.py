@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError
 from chroma_search.indexes.base import Offer, Probe, VectorRequest
@@ -22,6 +21,7 @@ from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes
 from chroma_search.indexes.vector.exact_scan import Scanned, scan_one
 from chroma_search.indexes.vector.norms import Magnitudes, RowNorms, unit_vectors
 from chroma_search.indexes.vector.sketch import RowSketch
+from chroma_search.kernels.checked_rows import RowsOf, VectorRows
 from chroma_search.kernels.choice import has_numba
 from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.candidates import Candidates
@@ -54,7 +54,7 @@ class CodedIndex:
     kind: ClassVar[str] = "coded"
 
     def __init__(
-        self, vectors: Vectors, space: Space, magnitudes: Magnitudes, codes: RowCodes, sketch: RowSketch
+        self, vectors: VectorRows, space: Space, magnitudes: Magnitudes, codes: RowCodes, sketch: RowSketch
     ) -> None:
         self._vectors = vectors
         self._space: Space = space
@@ -100,13 +100,13 @@ class CodedIndex:
         sketch = self._sketch.of_others(vectors, self._space, codes) if len(self._sketch.axes) else RowSketch.none()
         return CodedIndex(vectors, self._space, magnitudes, codes, sketch)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
         return {**self._magnitudes.to_arrays(), **self._codes.to_arrays(), **self._sketch.to_arrays()}
 
     @classmethod
     def from_arrays(
-        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+        cls, vectors: VectorRows, space: Space, params: Mapping[str, Any], arrays: Mapping[str, RowsOf[Any]]
     ) -> CodedIndex:
         """Open a stored index over the same vectors.
 

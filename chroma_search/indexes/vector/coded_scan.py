@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from chroma_search.indexes.vector.codes import ROUNDED_UP, RowCodes
 from chroma_search.indexes.vector.exact_scan import SMALLEST_NORMAL, UNIT_ROUNDOFF
 from chroma_search.indexes.vector.sketch import N_AXES, RowSketch
+from chroma_search.kernels.checked_rows import whole
 from chroma_search.kernels.choice import coded_scan_kernels, graph_kernels, sketch_scan_kernels
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
 from chroma_search.kernels.graph_search import SPACE_CODES, Code
@@ -68,10 +69,12 @@ def rows_in_reach(
     rounding = ROUNDINGS * UNIT_ROUNDOFF * (square + unit) + len(code) * SMALLEST_NORMAL
     slack = weight * codes.longest * lost + rounding
     coded = CodedTarget(code, factor, np.float32(weight * (length + lost)), np.float32(slack))
-    of = CodedRows(codes.values, codes.scales, codes.offsets, codes.residuals)
+    of = CodedRows(whole(codes.values), codes.scales, codes.offsets, whole(codes.residuals))
     chosen = NO_ROWS if rows is None else rows
     if len(sketch.first):
-        sketched = SketchedRows(sketch.first, sketch.first_terms, sketch.second, sketch.second_terms)
+        sketched = SketchedRows(
+            whole(sketch.first), whole(sketch.first_terms), whole(sketch.second), whole(sketch.second_terms)
+        )
         aim = _sketched(target, sketch, codes.longest, space, rounding)
         chosen = sketch_scan_kernels(n * HALF).not_ruled_out(sketched, aim, of, coded, chosen, k)
         n = len(chosen)

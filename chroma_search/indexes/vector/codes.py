@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,11 @@ from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import unit_vectors
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import LARGEST_CODE, SPACE_CODES, coded_query
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 ROUNDED_UP = 1.0 + 2.0**-22
 """Factor that makes a float64 norm, once rounded to float32, no smaller than it was."""
@@ -34,7 +35,7 @@ COARSEST = 0.2
 """Largest `coarseness` of codes in use (2026-11: real data 0.01-0.02; recall stayed up to 0.4, was lost from 1 on)."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class RowCodes:
     """The codes of all rows.
 
@@ -48,10 +49,10 @@ class RowCodes:
         centre_length: norm of the centre.
     """
 
-    values: NDArray[np.int8]
+    values: RowsOf[np.int8]
     scales: NDArray[np.float32]
     offsets: NDArray[np.float32]
-    residuals: NDArray[np.float32]
+    residuals: RowsOf[np.float32]
     centre: NDArray[np.float32]
     longest: float
     centre_length: float
@@ -75,7 +76,7 @@ class RowCodes:
         """Return these codes and those of the rows behind them: right around the same centre, as around any other."""
         more = RowCodes._around(self.centre, vectors[len(self.values) :], space)
         joined = [
-            frozen(np.concatenate([getattr(self, name), getattr(more, name)]))
+            frozen(np.concatenate([whole(getattr(self, name)), getattr(more, name)]))
             for name in ("values", "scales", "offsets", "residuals")
         ]
         longest = max(self.longest, more.longest)
@@ -107,11 +108,11 @@ class RowCodes:
             frozen(values), frozen(scales), frozen(offsets), frozen(residuals), frozen_centre, longest, length
         )
 
-    def are_faithful(self, vectors: Vectors, space: Space, links: NDArray[np.int32]) -> bool:
+    def are_faithful(self, vectors: Vectors, space: Space, links: RowsOf[np.int32]) -> bool:
         """Tell whether codes order the neighbours of a row nearly as vectors do."""
         return self.coarseness(vectors, space, links) <= COARSEST
 
-    def coarseness(self, vectors: Vectors, space: Space, links: NDArray[np.int32]) -> float:
+    def coarseness(self, vectors: Vectors, space: Space, links: RowsOf[np.int32]) -> float:
         """Return the error of the estimates as a share of what they have to tell apart.
 
         Both are standard deviations over the nearer half of the neighbours of a row (the others are links into the
@@ -135,7 +136,7 @@ class RowCodes:
         spread = float(np.median(spreads)) if spreads else 0.0
         return float(np.median(errors)) / spread if spread > 0 else float("inf")
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
         return {
             "codes": self.values,
@@ -147,11 +148,11 @@ class RowCodes:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> RowCodes:
-        """Open stored arrays."""
-        names = ("codes", "code_scales", "code_offsets", "code_residuals", "code_centre")
-        values, scales, offsets, residuals, centre = (frozen(arrays[name]) for name in names)
-        return RowCodes(values, scales, offsets, residuals, centre, float(arrays["code_longest"][0]), _length(centre))
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> RowCodes:
+        """Open stored arrays; codes and residuals are read when a search needs them."""
+        scales, offsets, centre = (frozen(arrays[name]) for name in ("code_scales", "code_offsets", "code_centre"))
+        longest = float(arrays["code_longest"][0])
+        return RowCodes(arrays["codes"], scales, offsets, arrays["code_residuals"], centre, longest, _length(centre))
 
 
 def _length(vector: NDArray[np.float32]) -> float:

@@ -10,16 +10,16 @@ each other) they are measured exactly here and cut to the k nearest and their ti
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import LARGEST_NORM, RowNorms, norms_of, unit_vectors
 from chroma_search.kernels.blocks import BLOCK_ELEMENTS, row_blocks
+from chroma_search.kernels.checked_rows import VectorRows
 from chroma_search.kernels.choice import distance_kernels
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
+from chroma_search.record import record
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
@@ -39,7 +39,7 @@ BATCH_ELEMENTS = 2**25
 """Multiplications below which a batch is scanned query by query: threads of BLAS cost more than they save."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Scanned:
     """A matrix to scan.
 
@@ -49,7 +49,7 @@ class Scanned:
         space: distance space.
     """
 
-    vectors: Vectors
+    vectors: VectorRows
     norms: RowNorms | None
     space: Space
 
@@ -217,7 +217,7 @@ def _scan_product(of: Scanned, queries: Vectors, k: int, rows: Rows | None) -> l
     return _per_query(of, queries, k, kept, limits, product.constants, odd, n)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class _Product:
     """Queries prepared so that one float32 matrix product gives their distances up to a constant each.
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
-
 from chroma_search.indexes.base import Offer, Probe, VectorRequest
 from chroma_search.indexes.vector.allowed import allowed_rows
 from chroma_search.indexes.vector.exact_scan import Scanned, is_batch, scan_batch, scan_one
 from chroma_search.indexes.vector.norms import RowNorms
+from chroma_search.kernels.checked_rows import RowsOf, VectorRows
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.mask import Mask
@@ -34,7 +33,7 @@ class FlatIndex:
 
     kind: ClassVar[str] = "flat"
 
-    def __init__(self, vectors: Vectors, space: Space, norms: RowNorms | None = None) -> None:
+    def __init__(self, vectors: VectorRows, space: Space, norms: RowNorms | None = None) -> None:
         self._vectors = vectors
         self._space: Space = space
         self._norms = norms  # measured when first needed: a lone l2 query needs none
@@ -56,17 +55,17 @@ class FlatIndex:
         norms = None if known is None else known.followed_by(vectors[self.n_rows :], self._space)
         return FlatIndex(vectors, self._space, norms)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return what is worth storing beside the vectors: nothing."""
         return {}
 
     @classmethod
     def from_arrays(
-        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+        cls, vectors: VectorRows, space: Space, params: Mapping[str, Any], arrays: Mapping[str, RowsOf[Any]]
     ) -> FlatIndex:
-        """Open a stored index."""
-        del arrays
-        return cls.build(vectors, space, params)
+        """Open a stored index: the vectors are read when they are scanned."""
+        del params, arrays
+        return cls(vectors, space)
 
     def offers(self, request: VectorRequest) -> Sequence[Offer]:
         """Offer the scan of the matching rows."""

@@ -32,6 +32,7 @@ from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.indexes.vector.twins import Twins
 from chroma_search.kernels.beside import Beside
+from chroma_search.kernels.checked_rows import RowsOf, VectorRows
 from chroma_search.kernels.choice import graph_kernels, has_numba
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import SPACE_CODES, Found, Graph
@@ -91,7 +92,7 @@ class HnswIndex:
 
     def __init__(
         self,
-        vectors: Vectors,
+        vectors: VectorRows,
         space: Space,
         parameters: HnswParameters,
         graph: HnswGraph | None,
@@ -150,14 +151,14 @@ class HnswIndex:
         codes, sketch = _faithful(*coding.result(), vectors, self._space, graph)
         return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins, codes, sketch)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
         graph = self._graph.to_arrays() if self._graph is not None else {}
         return {**self._coded.to_arrays(), **self._twins.to_arrays(), **graph}
 
     @classmethod
     def from_arrays(
-        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+        cls, vectors: VectorRows, space: Space, params: Mapping[str, Any], arrays: Mapping[str, RowsOf[Any]]
     ) -> HnswIndex:
         """Open a stored index over the same vectors; of the parameters, only those of the search may differ.
 
@@ -302,11 +303,11 @@ def _faithful(
     return (codes, sketch) if is_good else (RowCodes.none(), RowSketch.none())
 
 
-def _searched(vectors: Vectors, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:
+def _searched(vectors: VectorRows, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:
     return Graph(
-        frozen(vectors),
+        vectors,
         frozen(magnitudes.inverse),
-        frozen(graph.links),
+        graph.links,
         frozen(graph.upper_links),
         frozen(graph.upper_start()),
         codes.values,

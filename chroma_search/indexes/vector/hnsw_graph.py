@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +24,9 @@ from chroma_search.indexes.vector.norms import norms_of
 from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.points import Points
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 Links = NDArray[np.int32]
 Rows = NDArray[np.int64]
@@ -38,7 +39,7 @@ COUNT_BYTES = 4  # hnswlib: a list of links starts with its length (2 bytes) and
 LABEL_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class HnswGraph:
     """Links between the rows 0..n-1.
 
@@ -50,7 +51,7 @@ class HnswGraph:
         radius: norm that the further dimension fills up to (`ip`), 0.0 in the other spaces.
     """
 
-    links: Links
+    links: RowsOf[np.int32]
     upper_links: Links
     levels: Links
     entry: int
@@ -65,7 +66,7 @@ class HnswGraph:
         """Return where the layers of each row begin in `upper_links`."""
         return (np.cumsum(self.levels) - self.levels).astype(np.int32)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
         return {
             "links": self.links,
@@ -76,10 +77,10 @@ class HnswGraph:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> HnswGraph:
-        """Open stored arrays (checksums were verified by the storage layer)."""
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> HnswGraph:
+        """Open stored arrays; links of the lowest layer are read when a search follows them."""
         entry, radius = int(arrays["entry"][0]), float(arrays["radius"][0])
-        return HnswGraph(arrays["links"], arrays["upper_links"], arrays["levels"], entry, radius)
+        return HnswGraph(arrays["links"], whole(arrays["upper_links"]), whole(arrays["levels"]), entry, radius)
 
 
 def build_graph(vectors: Vectors, space: Space, parameters: HnswParameters, inserted: Rows) -> HnswGraph:

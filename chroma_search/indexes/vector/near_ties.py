@@ -7,7 +7,6 @@ first 5 of a search for 5 could differ from the first 5 of a search for 50.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 from chroma_search.indexes.vector.exact_scan import error_factor
 from chroma_search.indexes.vector.norms import norms_of
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Slack:
     """How far two float32 estimates may lie apart and still be equal: `relative` * the larger + `absolute`."""
 

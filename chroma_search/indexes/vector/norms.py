@@ -8,14 +8,15 @@ always handed on to the exact distance. Real embeddings have none.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, VectorRows, whole
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 LARGEST_NORM = 2.0**60
 """Above this, the product of two norms or the square of their sum could leave float32 (2^128)."""
@@ -26,7 +27,7 @@ SMALLEST_SCALE = 2.0**-40
 """When no norm reaches this, squared differences may fall out of float32, and all rows look equal."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class RowNorms:
     """Norms of the rows of one matrix.
 
@@ -41,7 +42,7 @@ class RowNorms:
     odd: NDArray[np.int64]
 
     @staticmethod
-    def of(vectors: Vectors, space: Space) -> RowNorms:
+    def of(vectors: VectorRows, space: Space) -> RowNorms:
         """Measure every row in float64."""
         wide_norms = np.empty(len(vectors), np.float64)
         for block in row_blocks(len(vectors), vectors.shape[1]):
@@ -66,7 +67,7 @@ class RowNorms:
         )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Magnitudes:
     """What an approximate kind keeps of the norms.
 
@@ -95,15 +96,15 @@ class Magnitudes:
         inverse = np.concatenate([self.inverse, more.inverse])
         return Magnitudes(inverse, max(self.longest, more.longest), self.is_trusted and more.is_trusted)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
         return {"inverse": self.inverse, "magnitude": np.array([self.longest, self.is_trusted], np.float64)}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Magnitudes:
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> Magnitudes:
         """Open stored arrays."""
-        longest, is_trusted = arrays["magnitude"].tolist()
-        return Magnitudes(arrays["inverse"], longest, bool(is_trusted))
+        longest, is_trusted = whole(arrays["magnitude"]).tolist()
+        return Magnitudes(whole(arrays["inverse"]), longest, bool(is_trusted))
 
 
 def norms_of(vectors: Vectors) -> NDArray[np.float64]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from chroma_search.errors import InvalidConfigError
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class HnswParameters:
     """How an HNSW graph is built and searched.
 
@@ -51,7 +51,7 @@ class HnswParameters:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class SpannParameters:
     """How SPANN lists are built and searched.
 

@@ -8,16 +8,16 @@ are made block by block, never all at once. Not for measuring answers: those use
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import norms_of, unit_vectors
+from chroma_search.kernels.checked_rows import VectorRows
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Points:
     """The points of one matrix.
 
@@ -27,7 +27,7 @@ class Points:
         radius: norm that the further dimension of `ip` fills up to; longer vectors are left as they are.
     """
 
-    vectors: Vectors
+    vectors: VectorRows
     space: Space
     radius: float
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,10 +22,12 @@ from numpy.typing import NDArray
 from chroma_search.indexes.vector.codes import ROUNDED_UP, RowCodes, points_of
 from chroma_search.indexes.vector.exact_scan import error_factor
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import LARGEST_CODE
 from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.distance import Space, Vectors
+from chroma_search.record import record
 
 N_AXES = 2 * HALF
 LEAST_DIM = 2 * N_AXES
@@ -36,7 +37,7 @@ SAMPLED_PER_DIM = 8
 """Rows per dimension from which the axes are computed: any axes give right answers, better ones rule out more."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class RowSketch:
     """The sketches of all rows; they complete the codes of the same rows (same centre, same `offsets`).
 
@@ -50,10 +51,10 @@ class RowSketch:
         blur: bound on how far rounded axes and sums of float32 are from exact ones, relative to the norms.
     """
 
-    first: NDArray[np.int8]
-    first_terms: NDArray[np.float32]
-    second: NDArray[np.int8]
-    second_terms: NDArray[np.float32]
+    first: RowsOf[np.int8]
+    first_terms: RowsOf[np.float32]
+    second: RowsOf[np.int8]
+    second_terms: RowsOf[np.float32]
     axes: NDArray[np.float32]
     blur: float
 
@@ -77,7 +78,7 @@ class RowSketch:
         """
         more = RowSketch._along(self.axes, vectors, space, codes, len(self.first))
         joined = [
-            frozen(np.concatenate([getattr(self, name), getattr(more, name)]))
+            frozen(np.concatenate([whole(getattr(self, name)), getattr(more, name)]))
             for name in ("first", "first_terms", "second", "second_terms")
         ]
         return RowSketch(joined[0], joined[1], joined[2], joined[3], self.axes, self.blur)
@@ -109,7 +110,7 @@ class RowSketch:
         halves = frozen(first), frozen(first_terms), frozen(second), frozen(second_terms)
         return RowSketch(*halves, frozen(axes), blur)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
         return {
             "sketch_first": self.first,
@@ -121,12 +122,11 @@ class RowSketch:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> RowSketch:
-        """Open stored arrays."""
-        first, first_terms = frozen(arrays["sketch_first"]), frozen(arrays["sketch_first_terms"])
-        second, second_terms = frozen(arrays["sketch_second"]), frozen(arrays["sketch_second_terms"])
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> RowSketch:
+        """Open stored arrays; those of the rows are read when a scan needs them."""
+        halves = [arrays[f"sketch_{name}"] for name in ("first", "first_terms", "second", "second_terms")]
         axes, blur = frozen(arrays["sketch_axes"]), float(arrays["sketch_blur"][0])
-        return RowSketch(first, first_terms, second, second_terms, axes, blur)
+        return RowSketch(halves[0], halves[1], halves[2], halves[3], axes, blur)
 
 
 def principal_axes(vectors: Vectors, space: Space, codes: RowCodes) -> NDArray[np.float32]:

@@ -27,6 +27,7 @@ from chroma_search.indexes.vector.near_ties import rounding_slack, with_near_tie
 from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
 from chroma_search.indexes.vector.parameters import SpannParameters
 from chroma_search.indexes.vector.points import Points
+from chroma_search.kernels.checked_rows import RowsOf, VectorRows
 from chroma_search.kernels.choice import centroid_list_kernels, distance_kernels
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors
@@ -64,7 +65,7 @@ class SpannIndex:
 
     def __init__(
         self,
-        vectors: Vectors,
+        vectors: VectorRows,
         space: Space,
         parameters: SpannParameters,
         lists: CentroidLists | None,
@@ -110,14 +111,14 @@ class SpannIndex:
         lists = self._lists.filled(Points(vectors, self._space, radius), self.n_rows, self._parameters)
         return SpannIndex(vectors, self._space, self._parameters, lists, magnitudes, radius)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
         lists = {} if self._lists is None else self._lists.to_arrays()
         return {**self._magnitudes.to_arrays(), **lists, "radius": np.array([self._points.radius], np.float64)}
 
     @classmethod
     def from_arrays(
-        cls, vectors: Vectors, space: Space, params: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
+        cls, vectors: VectorRows, space: Space, params: Mapping[str, Any], arrays: Mapping[str, RowsOf[Any]]
     ) -> SpannIndex:
         """Open a stored index over the same vectors; of the parameters, only those of the search may differ.
 

@@ -7,14 +7,15 @@ equal: recall 0.13). Collections do hold many, such as the vector of the empty t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels.blocks import row_blocks
+from chroma_search.kernels.checked_rows import RowsOf, whole
 from chroma_search.model.distance import Vectors
+from chroma_search.record import record
 
 Rows = NDArray[np.int64]
 Bits = NDArray[np.bool_]
@@ -22,7 +23,7 @@ Bits = NDArray[np.bool_]
 SEED = 11
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Twins:
     """Which rows are copies of earlier ones.
 
@@ -49,14 +50,14 @@ class Twins:
         ascending = np.argsort(copies[is_equal])
         return Twins(copies[is_equal][ascending], originals[is_equal][ascending])
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
         return {"copies": self.copies, "originals": self.originals}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> Twins:
+    def from_arrays(arrays: Mapping[str, RowsOf[Any]]) -> Twins:
         """Open stored arrays."""
-        return Twins(arrays["copies"], arrays["originals"])
+        return Twins(whole(arrays["copies"]), whole(arrays["originals"]))
 
     def __len__(self) -> int:
         return len(self.copies)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 
 from chroma_search.model.cancellation import checkpoint
 from chroma_search.planner.view import SegmentView
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Places:
     """Where records lie: segment number and row, one pair per record, in result order.
 

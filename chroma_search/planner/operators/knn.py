@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from chroma_search.model.mask import Mask
 from chroma_search.planner.choose import Choice, Ladder, choose
 from chroma_search.planner.operators.ranked import Ranked, best, in_segment, joined
 from chroma_search.planner.view import SegmentView
+from chroma_search.record import record
 
 FEW_MORE = 16
 """Candidates beyond k that are measured exactly rather than sorted out first: that would take as long."""
@@ -31,7 +31,7 @@ NEAR_TIE = 1e-5
 """Relative slack around the k-th distance an index reports: float32 sums of a few thousand terms err by less."""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Match:
     """A segment and which of its rows a search may return.
 
@@ -48,7 +48,7 @@ class Match:
     is_filtered: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class Step:
     """What one access path did in one segment, for EXPLAIN ANALYZE.
 
@@ -69,7 +69,7 @@ class Step:
     probe: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class DenseRequest:
     """One or more dense queries that share mask and limit.
 
@@ -162,7 +162,7 @@ def _climb(
             break
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class _Steps:
     """Writes what ran into a trace, if there is one."""
 

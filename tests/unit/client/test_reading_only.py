@@ -106,7 +106,7 @@ def read_only_run(folder):
     warm = folder.parent / "warm"  # what is imported late may lie where that user cannot read
     shutil.copytree(folder, warm)
     program = f"""
-import os, sys
+import os, shutil, sys, tempfile
 sys.path.insert(0, {os.getcwd()!r})
 import chroma_search
 from tests.unit.client.test_reading_only import check

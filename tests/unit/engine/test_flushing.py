@@ -165,8 +165,8 @@ def test_a_damaged_segment_is_an_error_never_a_wrong_answer(client, tmp_path, ki
     elif kind == "truncated":
         path.write_bytes(content[: len(content) // 2])
     else:
-        middle = len(content) // 2
-        path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        at = content.index(b"text 7")
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
     with chroma_search.PersistentClient(tmp_path) as again:
         collection = again.get_collection("docs", embedding_function=None)
         for _ in range(2):  # the second call must not answer from what the first could not read
@@ -221,13 +221,13 @@ def test_a_flush_in_the_background_that_fails_is_told_by_stats_and_made_up_later
 
 
 def flusher_of(collection):
-    flusher = collection._engine._flusher
+    flusher = engine_of(collection)._flusher
     assert flusher is not None
     return flusher
 
 
 def kinds(collection):
-    return [segment["indexes"][-1] for segment in collection._engine.stats()["segments"]]
+    return [segment["indexes"][-1] for segment in engine_of(collection).stats()["segments"]]
 
 
 def test_while_a_graph_is_built_flushes_go_on_and_empty_the_log(client, monkeypatch):
@@ -280,7 +280,7 @@ def test_what_was_flushed_and_not_indexed_is_there_and_indexed_after_the_next_wr
 def test_the_process_that_flushes_does_not_read_its_log_again(client, monkeypatch):
     collection = made(client)
     filled(collection, 100)
-    log = collection._engine._log
+    log = engine_of(collection)._log
     monkeypatch.setattr(log, "news", lambda: pytest.fail("the log was read"))
     before = everything(collection)
     collection.flush()

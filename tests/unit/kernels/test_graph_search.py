@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from chroma_search.kernels import graph_search, graph_search_numba
+from chroma_search.kernels.checked_rows import whole
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import COSINE, IP, L2, Graph
 
@@ -105,7 +106,7 @@ def test_codes_choose_the_beam_and_vectors_order_it(kernels):
     code, factor = graph_search.coded_query(query, graph.centre, L2)
     everywhere = np.ones(400, np.bool_)
     found = kernels.masked_search(graph, query, L2, everywhere, np.arange(400), 50, 8, 8, marks(graph), 1)
-    products = (graph.codes.astype(np.int64) @ code.astype(np.int64)).astype(np.float32)
+    products = (whole(graph.codes).astype(np.int64) @ code.astype(np.int64)).astype(np.float32)
     estimates = graph.offsets - factor * graph.scales * products
     assert sorted(found.rows.tolist()) == np.sort(np.argsort(estimates, kind="stable")[:50]).tolist()
     assert found.distances.tolist() == ((graph.vectors[found.rows] - query) ** 2).sum(1).tolist()

@@ -1,9 +1,11 @@
 """A file of arrays gives back what was written, or says that it is damaged: after any cut and any flipped bit."""
 
+import gc
 import json
 import struct
 import sys
 import threading
+import weakref
 import zlib
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from hypothesis.extra import numpy as npst
 from xxhash import xxh3_64_intdigest
 
 from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, InternalError, StorageError
-from chroma_search.storage import array_file
+from chroma_search.storage import mapped_file
 from chroma_search.storage.array_file import (
     ALIGNMENT_BYTES,
     BLOCK_BYTES,
@@ -125,7 +127,8 @@ def test_shape_dtype_and_length_are_known_without_reading(tmp_path):
     assert file.dtype("table") == np.uint32
     assert file.n_bytes == path.stat().st_size
     assert file.path == path
-    assert not file._arrays
+    assert file.rows("table").shape == (4, 5)
+    assert not any(file.rows(name).n_checked for name in file.names)
 
 
 def test_the_bytes_of_the_preamble_are_those_of_the_documented_format(tmp_path):
@@ -220,6 +223,68 @@ def test_damage_of_a_long_array_is_told_to_the_block(tmp_path):
     assert caught.value.offset == start + BLOCK_BYTES
     assert file.damaged_blocks("long") == [(BLOCK_BYTES, 2 * BLOCK_BYTES)]
     assert np.count_nonzero(file.unchecked("long") != np.arange(300_000)) == 1
+
+
+def with_damage(path: Path, array: np.ndarray, block: int) -> ArrayFile:
+    """Write an array, change a byte of one block, open the file."""
+    content = bytearray(written(path, {"long": array}, {}).read_bytes())
+    content[content.index(array[:3].tobytes()) + block * BLOCK_BYTES + 5] ^= 1
+    path.write_bytes(content)
+    return ArrayFile.open(path)
+
+
+def test_damage_shows_when_a_row_of_its_block_is_first_read(tmp_path):
+    array = np.arange(150_000).reshape(-1, 3)  # a row may lie in two blocks
+    file = with_damage(tmp_path / "a", array, 2)
+    first, end = 2 * BLOCK_BYTES // 24, 3 * BLOCK_BYTES // 24  # the first row lies in the block before, too
+    rows = file.rows("long")
+    for row in (0, first - 1, end, len(array) - 1):
+        assert rows[row].tolist() == array[row].tolist()
+        assert rows[np.array([row])].tolist() == array[[row]].tolist()
+    assert rows.n_checked == 4
+    for row in (first, first + 1, end - 1):
+        for at in (row, np.array([0, row]), slice(row, row + 1)):
+            with pytest.raises(CorruptionError, match="'long' with checksum"):
+                rows[at]
+    assert rows.n_checked == 4
+    with pytest.raises(CorruptionError):
+        file.array("long")
+
+
+def test_rows_read_before_the_file_was_closed_stay_valid_and_others_are_refused(tmp_path):
+    array = np.arange(150_000)
+    file = ArrayFile.open(written(tmp_path / "a", {"long": array}))
+    rows = file.rows("long")
+    assert rows[7] == 7
+    file.close()
+    (tmp_path / "a").unlink()
+    assert rows[8] == 8
+    with pytest.raises(ClosedError, match="was closed"):
+        rows[149_999]
+
+
+def test_rows_of_a_file_cut_short_after_it_was_opened_are_damage_and_no_signal(tmp_path):
+    path = written(tmp_path / "a", {"long": np.zeros(100_000)})
+    rows = ArrayFile.open(path).rows("long")
+    assert rows[0] == 0
+    with path.open("r+b") as cut:
+        cut.truncate(50_000)
+    for at in (99_999, slice(50_000, None)):
+        with pytest.raises(CorruptionError) as caught:
+            rows[at]
+        assert caught.value.offset == 50_000
+
+
+def test_a_file_that_nobody_holds_is_unmapped_without_the_garbage_collector(tmp_path):
+    file = ArrayFile.open(written(tmp_path / "a", {"long": np.zeros(100_000)}))
+    assert file.rows("long")[0] == 0
+    gone = weakref.ref(file)
+    gc.disable()
+    try:
+        del file
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 @given(st.binary(max_size=200), st.booleans())
@@ -319,8 +384,8 @@ def test_an_array_is_checked_once_however_many_threads_ask_first(tmp_path, monke
     arrays = {"long": np.arange(300_000), "short": np.arange(3)}
     file = ArrayFile.open(written(tmp_path / "a", arrays))
     checks: list[int] = []
-    real = array_file._sums
-    monkeypatch.setattr(array_file, "_sums", lambda content: (checks.append(len(content)), real(content))[1])
+    real = mapped_file.block_sum
+    monkeypatch.setattr(mapped_file, "block_sum", lambda content, at: (checks.append(at), real(content, at))[1])
     start = threading.Barrier(8)
     found: list[np.ndarray] = []
 
@@ -339,7 +404,7 @@ def test_an_array_is_checked_once_however_many_threads_ask_first(tmp_path, monke
             each.join()
     finally:
         sys.setswitchinterval(interval)
-    assert sorted(checks) == [24, 2_400_000]
+    assert sorted(checks) == sorted([0, *range(74)])
     assert len({id(each) for each in found}) == 2
     assert len(found) == 16
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from chroma_search.errors import ClosedError, CorruptionError, FormatVersionError, StorageError
 from chroma_search.indexes.registry import vector_index
+from chroma_search.kernels.checked_rows import whole
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.storage.array_file import ArrayFile, write_arrays
 from chroma_search.storage.files import DiskFiles
@@ -47,7 +48,7 @@ def check_same(rows: Rows, expected: Rows) -> None:
     assert list(rows.documents) == list(expected.documents)
     assert list(rows.uris) == list(expected.uris)
     assert repr(list(rows.metadatas)) == repr(list(expected.metadatas))
-    for left, right in ((rows.vectors, expected.vectors), (rows.offset_ids, expected.offset_ids)):
+    for left, right in ((whole(rows.vectors), whole(expected.vectors)), (rows.offset_ids, expected.offset_ids)):
         assert (left.dtype, left.shape, left.tobytes()) == (right.dtype, right.shape, right.tobytes())
 
 
@@ -99,7 +100,7 @@ def test_arrays_of_the_index_come_back_as_they_were(tmp_path, graph):
     assert list(found) == list(graph)
     for name, array in graph.items():
         assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
-        assert found[name].tolist() == array.tolist()
+        assert found[name].whole().tolist() == array.tolist()
 
 
 @pytest.mark.slow
@@ -158,21 +159,24 @@ def test_a_segment_of_stored_rows_answers_as_one_of_plain_rows(tmp_path):
         assert segment.strings("#document").n_rows == 4
 
 
+def checked(file: SegmentFile) -> list[str]:
+    return sorted(name for name in file._file.names if file._file.rows(name).n_checked)
+
+
 def test_only_what_is_touched_is_read(tmp_path):
     path = tmp_path / "a"
     opened(path)
-    whole = path.read_bytes()
-    vectors = ROWS.vectors.tobytes()
-    at = whole.index(vectors)
-    path.write_bytes(whole[:at] + b"\xff" + whole[at + 1 :])
+    content = path.read_bytes()
+    at = content.index(whole(ROWS.vectors).tobytes())
+    path.write_bytes(content[:at] + b"\xff" + content[at + 1 :])
     file = SegmentFile.open(path)
     assert isinstance(file.rows, StoredRows)
     assert len(file.rows) == 4
-    assert not file._file._arrays
+    assert checked(file) == []
     assert file.rows.ids[2] == "\U0001f600"
-    assert sorted(file._file._arrays) == ["ids.bytes", "ids.ends", "ids.missing"]
+    assert checked(file) == ["ids.bytes", "ids.ends"]
     assert file.rows.documents[0] == "short"
-    for touch in (lambda: file.rows.vectors, file.verify):
+    for touch in (lambda: file.rows.vectors[0], lambda: whole(file.rows.vectors), file.verify):
         with pytest.raises(CorruptionError, match="'vectors'") as caught:
             touch()
         assert caught.value.offset == at
@@ -196,7 +200,7 @@ def test_every_flipped_bit_is_found_and_nothing_read_is_ever_wrong(tmp_path):
             lambda rows: list(rows.documents),
             lambda rows: list(rows.uris),
             lambda rows: repr(list(rows.metadatas)),
-            lambda rows: rows.vectors.tobytes(),
+            lambda rows: whole(rows.vectors).tobytes(),
             lambda rows: rows.offset_ids.tolist(),
         ):
             with suppress(CorruptionError):
@@ -264,12 +268,12 @@ def test_a_full_disk_leaves_no_segment(tmp_path):
 
 def test_columns_already_touched_outlive_the_file(tmp_path):
     file = opened(tmp_path / "a")
-    ids, vectors = file.rows.ids, file.rows.vectors
+    ids, vectors = file.rows.ids, whole(file.rows.vectors)
     assert ids[0] == "a"
     file.close()
     (tmp_path / "a").unlink()
     assert list(ids) == ROWS.ids
-    assert vectors.tobytes() == ROWS.vectors.tobytes()
+    assert vectors.tobytes() == whole(ROWS.vectors).tobytes()
     for touch in (lambda: file.rows.documents[0], lambda: file.rows.vectors, file.graph_arrays, file.verify):
         with pytest.raises(ClosedError):
             touch()

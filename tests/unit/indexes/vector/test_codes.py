@@ -12,6 +12,7 @@ from chroma_search.indexes.vector.hnsw import GRAPH, MASKED_GRAPH, HnswIndex
 from chroma_search.indexes.vector.norms import unit_vectors
 from chroma_search.indexes.vector.sketch import LEAST_DIM as LEAST_SKETCHED
 from chroma_search.indexes.vector.sketch import RowSketch
+from chroma_search.kernels.checked_rows import whole
 from chroma_search.kernels.graph_search import SPACE_CODES, coded_query
 from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.distance import SPACES, exact_distances
@@ -32,7 +33,7 @@ def test_codes_estimate_distances_up_to_a_constant(space):
     target = query / np.linalg.norm(query) if space == "cosine" else query
     codes = RowCodes.of(rows, space)
     code, factor = coded_query(target, codes.centre, SPACE_CODES[space])
-    estimates = codes.offsets - factor * codes.scales * (codes.values.astype(np.float64) @ code)
+    estimates = codes.offsets - factor * codes.scales * (whole(codes.values).astype(np.float64) @ code)
     distances = exact_distances(query, rows, space)
     errors = estimates - distances
     assert np.std(errors) < 0.02 * np.std(distances)

@@ -8,6 +8,7 @@ from chroma_search.indexes.vector import centroid_lists
 from chroma_search.indexes.vector.clustering import k_means, make_centroids, mean_point, squared_distances
 from chroma_search.indexes.vector.points import Points
 from chroma_search.indexes.vector.spann import LISTS, MASKED_LISTS, SpannIndex
+from chroma_search.kernels.checked_rows import whole
 from chroma_search.model.distance import exact_distances
 from chroma_search.model.mask import Mask
 
@@ -108,7 +109,7 @@ def test_a_filter_far_from_the_query_is_found_because_other_lists_are_dropped_fi
 def test_new_rows_join_existing_lists_until_they_are_twice_as_many():
     vectors = normal(2001)
     index = SpannIndex.build(vectors[:1000], "l2", {})
-    before = {name: array.copy() for name, array in index.to_arrays().items()}
+    before = {name: whole(array).copy() for name, array in index.to_arrays().items()}
     doubled = index.extended(vectors[:2000])
     assert doubled is not None
     assert len(doubled.to_arrays()["centroids"]) == len(before["centroids"])
