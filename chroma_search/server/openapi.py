@@ -30,6 +30,8 @@ ERRORS = {
     "503": "The server is busy: see Retry-After",
     "504": "The call took too long and was ended",
 }
+ANY_PART = {"type": "string", "minLength": 1}
+PATH_SCHEMAS = {"collection_id": {"type": "string", "format": "uuid"}}
 BY_BODY = ("413", "415", "422")
 
 
@@ -115,7 +117,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names
+        {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS.get(name, ANY_PART)} for name in names
     ]
 
 

@@ -39,6 +39,7 @@ def test_a_wrong_method_is_405_without_a_body(client, route):
     for method in {"TRACE", "HEAD", "OPTIONS", "PATCH"} - known:
         answer = client.request(method, path_of(route))
         assert (answer.status_code, answer.content) == (405, b"")
+        assert route.method in answer.headers["allow"].split(", ")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
