@@ -37,6 +37,7 @@ from chroma_search.errors import (
 )
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.execute import Answer, Execution, RunSettings, RunTrace
 from chroma_search.planner.explain import Explanation
@@ -431,6 +432,7 @@ class CollectionEngine:
         return facts
 
     def _plan(self, clauses: SearchClauses) -> LogicalPlan:
+        checkpoint()
         plan = lower(clauses)
         if isinstance(plan.rank, Knn) and plan.where is None:  # the commonest search; the other rules have no work
             return prune_columns(share_leaves(plan))
@@ -458,6 +460,7 @@ class CollectionEngine:
             check_filterable(self._rules, where)
 
     def _check_search(self, clauses: SearchClauses, options: RunOptions, snapshot: Snapshot) -> None:
+        checkpoint()
         check_search(clauses, strict=options.strict, regex_check=check_regex)
         if clauses.where is not None:
             check_filterable(self._rules, clauses.where)

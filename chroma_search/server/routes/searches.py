@@ -11,6 +11,7 @@ from typing import Any
 from chroma_search.dsl import Knn, Search, SearchClauses
 from chroma_search.engine.requests import Found, RunOptions
 from chroma_search.errors import InvalidArgumentError, InvalidRankError
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.planner.logical import walk
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
@@ -61,6 +62,7 @@ def search_answer(clauses: list[SearchClauses], found: list[Found]) -> dict[str,
 
 
 def _clauses(given: dict[str, Any] | str, params: dict[str, Any] | None) -> SearchClauses:
+    checkpoint()  # a hundred wide searches take a while to read
     if isinstance(given, str):
         found = Search.from_text(given, params).clauses
     else:

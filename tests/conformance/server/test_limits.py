@@ -10,13 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chroma_search.engine.collection as engine_of_collections
+from chroma_search.dsl import Eq, SearchClauses
 from chroma_search.engine.database import Database
-from chroma_search.engine.requests import Selection
+from chroma_search.engine.requests import RunOptions, Selection, WriteBatch
 from chroma_search.model import cancellation
 from chroma_search.model.cancellation import checkpoint
+from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.server.access.secrets import hashed_token
 from chroma_search.server.call import Call
 from chroma_search.server.routes import records as record_routes
@@ -260,6 +263,40 @@ def test_a_collection_that_is_deleted_under_a_writer_is_404(tmp_path, monkeypatc
             assert deleted.status_code == 200
             assert {each.result().status_code for each in writers} <= {201, 404}
             assert {each.result().status_code for each in readers} <= {200, 404}
+
+
+def test_a_query_of_many_vectors_is_bounded_before_it_runs_and_ends_between_parts_of_them():
+    with serving(max_search_cost=1000) as server, server.client() as client:
+        path = made(client)
+        client.post(f"{path}/add", json={"ids": ["a", "b"], "embeddings": [[1, 0], [0, 1]]})
+        many = {"query_embeddings": [[1, 0]] * 501, "n_results": 2**32 - 1}
+        answer = client.post(f"{path}/query", json=many)
+        assert (answer.status_code, answer.json()["error"]) == (400, "InvalidArgumentError")
+        assert "1,002 records" in message(answer)
+        many["query_embeddings"].pop()
+        assert len(client.post(f"{path}/query", json=many).json()["ids"]) == 500
+    engine = Database().create_collection("docs", "default_tenant", "default_database", config=CollectionConfig())
+    engine.add(WriteBatch(["a"], np.ones((1, 2), np.float32)))
+    checks: list[int] = []
+    with cancellation.cancellable(lambda: checks.append(1)):
+        engine.query(np.ones((2560, 2), np.float32), 1, None, None, frozenset(), RunOptions())
+    assert len(checks) >= 10
+
+
+def test_reading_and_planning_many_wide_searches_passes_checkpoints(monkeypatch):
+    searches = [SearchClauses(where=Eq("n", at)) for at in range(50)]
+    engine = Database().create_collection("docs", "default_tenant", "default_database", config=CollectionConfig())
+    engine.add(WriteBatch(["a"], np.ones((1, 2), np.float32)))
+    monkeypatch.setattr(engine, "run_settings", lambda _: pytest.fail("it went on to run"))
+    checks: list[int] = []
+
+    def check():
+        checks.append(1)
+        if len(checks) > 90:  # 50 are checked, then planned
+            raise TimeoutError
+
+    with cancellation.cancellable(check), pytest.raises(TimeoutError):
+        engine.search(searches, RunOptions())
 
 
 def test_routes_that_may_wait_say_so():
