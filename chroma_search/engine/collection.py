@@ -178,9 +178,9 @@ class CollectionEngine:
         """Insert records; ids that exist are skipped."""
         self._write("add", batch)
 
-    def update(self, batch: WriteBatch) -> None:
-        """Change records; ids that do not exist are ignored."""
-        self._write("update", batch)
+    def update(self, *batches: WriteBatch) -> None:
+        """Change records; ids that do not exist are ignored. Several batches are durable together, or not at all."""
+        self._write("update", *batches)
 
     def upsert(self, batch: WriteBatch) -> None:
         """Insert or change records."""
@@ -207,9 +207,11 @@ class CollectionEngine:
             return len(selection.ids)
         return len(entry.ids)
 
-    def _write(self, op: Operation, batch: WriteBatch) -> None:
+    def _write(self, op: Operation, *batches: WriteBatch) -> None:
         """Catch up, check, append, and only when that is durable, apply."""
-        entry = LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris)
+        entries = [
+            LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris) for batch in batches
+        ]
         self._check_writable()
         if self._flusher is not None:
             self._flusher.pause()
@@ -217,11 +219,12 @@ class CollectionEngine:
         def write(log: Log) -> None:
             with log.writing(waits=False):
                 self._catch_up()
-                self._store.check(entry)
-                has_effect = self._store.has_effect(entry)
-                if has_effect:
+                for entry in entries:
+                    self._store.check(entry)
+                having_effect = [entry for entry in entries if self._store.has_effect(entry)]
+                for entry in having_effect:
                     log.append(entry)
-            if has_effect:
+            for entry in having_effect:
                 self._applied(entry)  # as a whole, for readers see what is applied
 
         self._when_free(write)

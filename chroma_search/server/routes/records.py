@@ -29,8 +29,9 @@ def add(call: Call) -> Any:
 def update(call: Call) -> Any:
     """Change records; ids that do not exist are ignored."""
     engine = call.collection()
-    for batch in batches_of(RecordColumns.of(call.body), keeps="last", removes_keys=True):
-        engine.update(batch)
+    batches = batches_of(RecordColumns.of(call.body), keeps="last", removes_keys=True)
+    if batches:
+        engine.update(*batches)
     return {}
 
 

@@ -17,12 +17,14 @@ import chroma_search.engine.collection as engine_of_collections
 from chroma_search.dsl import Eq, SearchClauses
 from chroma_search.engine.database import Database
 from chroma_search.engine.requests import RunOptions, Selection, WriteBatch
+from chroma_search.errors import StorageError
 from chroma_search.model import cancellation
 from chroma_search.model.cancellation import checkpoint
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.server.access.secrets import hashed_token
 from chroma_search.server.call import Call
 from chroma_search.server.routes import records as record_routes
+from chroma_search.storage.log import SqliteLog
 from tests.conformance.server.serving import DEFAULT, RawConnection, serving, wait_until
 from tests.conformance.server.test_connections import posting
 
@@ -263,6 +265,29 @@ def test_a_collection_that_is_deleted_under_a_writer_is_404(tmp_path, monkeypatc
             assert deleted.status_code == 200
             assert {each.result().status_code for each in writers} <= {201, 404}
             assert {each.result().status_code for each in readers} <= {200, 404}
+
+
+def test_an_update_of_rows_with_and_without_vectors_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    with serving(persist_path=tmp_path / "data") as server, server.client() as client:
+        path = made(client)
+        client.post(f"{path}/add", json={"ids": ["a", "b"], "embeddings": [[1, 0], [0, 1]]})
+        body = {"ids": ["a", "b"], "embeddings": [[5, 5], None], "documents": ["new", "new"]}
+        real, appended = SqliteLog.append, []
+
+        def full(log, entry):
+            appended.append(entry)
+            if len(appended) == 2:
+                raise StorageError("the disk is full")
+            real(log, entry)
+
+        monkeypatch.setattr(SqliteLog, "append", full)
+        answer = client.post(f"{path}/update", json=body)
+        assert (answer.status_code, message(answer)) == (500, "the disk failed: see the log of the server")
+        assert client.post(f"{path}/get", json={}).json()["documents"] == [None, None]
+        assert client.post(f"{path}/update", json=body).status_code == 200
+    with serving(persist_path=tmp_path / "data") as server, server.client() as client:
+        got = client.post(f"{path}/get", json={"include": ["embeddings", "documents"]}).json()
+        assert (got["documents"], got["embeddings"]) == (["new", "new"], [[5.0, 5.0], [0.0, 1.0]])
 
 
 def test_a_query_of_many_vectors_is_bounded_before_it_runs_and_ends_between_parts_of_them():
