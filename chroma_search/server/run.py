@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from chroma_search.engine.database import Database
 from chroma_search.errors import StorageError
 from chroma_search.server.application import make_application
 from chroma_search.server.connection import BoundedProtocol, ConnectionLimits
@@ -33,9 +34,11 @@ def serve(settings: ServerSettings) -> None:
     """Run a server until it is told to stop.
 
     Raises:
-        StorageError: the address is taken, or cannot be listened on.
+        StorageError: the data cannot be opened; the address is taken, or cannot be listened on.
     """
     settings.check()
+    if settings.persist_path is not None:  # what cannot be opened ends here, with its error, not in each process
+        Database(settings.persist_path).close()
     listener = listen(settings)
     host, port = listener.getsockname()[:2]
     scheme = "https" if settings.tls_certificate else "http"
