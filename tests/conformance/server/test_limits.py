@@ -151,6 +151,18 @@ def test_a_call_ends_when_its_client_goes_away(monkeypatch):
         assert [each.__name__ for each in gate.ends if each] == ["ClientDisconnect"]
 
 
+def test_a_server_that_stops_waits_for_calls_only_so_long(monkeypatch):
+    gate = Gate(monkeypatch)
+    with serving(shutdown_timeout_s=1, request_timeout_s=3600) as server, server.client() as client:
+        path = made(client)
+        with ThreadPoolExecutor(1) as threads:
+            at_work = threads.submit(client.get, f"{path}/count")
+            wait_until(lambda: gate.n_waiting)
+            server.stop()  # asserts that it ends
+            assert [each.__name__ for each in gate.ends if each] == ["ClientDisconnect"]
+            assert at_work.exception() is not None or at_work.result().status_code == 500
+
+
 def test_beyond_the_calls_at_work_the_next_is_503_at_once(monkeypatch):
     gate = Gate(monkeypatch)
     with serving(max_concurrent_requests=3, reader_threads=8) as server, server.client() as client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import signal
 import threading
 from concurrent import futures
@@ -15,7 +16,7 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from chroma_search.errors import InvalidConfigError
+from chroma_search.errors import InvalidConfigError, StorageError
 from chroma_search.server.logs import LOGGER, set_up_logs
 from chroma_search.server.settings import ServerSettings, load_settings
 from tests.conformance.server.serving import DEFAULT, RawConnection, child_serving, serving, wait_until
@@ -102,6 +103,42 @@ def test_a_slow_search_is_logged_with_how_it_ran(lines):
         assert (line["message"], line["level"]) == ("slow request", "warning")
         assert "knn" in line["plan"].lower()
         assert "actual" in line["plan"] or "ms" in line["plan"]
+
+
+def test_no_text_of_a_user_looks_like_a_line_of_the_log(lines):
+    forged = "x\n12:00:00 ERROR forged"
+    with serving(log_format="text", slow_request_ms=0.0) as server, server.client() as client:
+        seen = lines("text")
+        path = filled(client)
+        client.post(
+            f"{path}/search",
+            json={
+                "searches": [
+                    {
+                        "filter": {
+                            forged: forged,
+                        }
+                    }
+                ]
+            },
+        )
+        client.post(f"{path}/search", json={"searches": [{"filter": {forged: {"$nope": 1}}}]})
+        client.get("/api/v2/tenants/x%0a12:00:00%20ERROR%20forged")
+    words = "\n".join(seen)
+    assert "forged" in words  # the plan shows it
+    assert not re.search("^12:00:00 ERROR forged", words, re.M)
+
+
+def test_health_is_503_when_the_data_cannot_be_read(lines, monkeypatch):
+    def broken(*_):
+        raise StorageError("cannot read /a/path/of/ours")
+
+    with serving(log_format="text") as server, server.client() as client:
+        lines("text")
+        monkeypatch.setattr("chroma_search.engine.database.Database.get_tenant", broken)
+        answer = client.get("/api/v2/healthcheck")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "/a/path" not in answer.text
 
 
 def test_a_bug_is_told_in_the_log_alone(lines, monkeypatch):
