@@ -65,6 +65,9 @@ T = TypeVar("T")
 OPENING_ATTEMPTS = 5
 """Times that the manifest is read again when a file it names is gone: each time another flush must have ended."""
 
+REMOVAL_S = 1.0
+"""How long the removal of a collection's files may take, when somebody meets it half done."""
+
 ALL_COLUMNS = frozenset({"documents", "metadatas", "embeddings", "uris"})
 
 
@@ -264,9 +267,15 @@ class CollectionEngine:
         return self._log
 
     def _log_of(self, folder: Path) -> SqliteLog:
+        deleted = NotFoundError("the collection was deleted", kind="collection", name=folder.name)
         if not folder.exists():
-            raise NotFoundError("the collection was deleted", kind="collection", name=folder.name)
-        return SqliteLog(folder / LOG, "read" if self._reads_only else "open")
+            raise deleted
+        try:
+            return SqliteLog(folder / LOG, "read" if self._reads_only else "open")
+        except StorageError:
+            if _is_going(folder):
+                raise deleted from None
+            raise
 
     def _check_writable(self) -> None:
         if self._reads_only:
@@ -483,6 +492,16 @@ class CollectionEngine:
             raise DimensionMismatchError(
                 f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
             )
+
+
+def _is_going(folder: Path) -> bool:
+    """Tell whether a folder is being removed: its log is gone, and it goes itself within the time that takes."""
+    until = time.monotonic() + REMOVAL_S
+    while folder.exists():
+        if (folder / LOG).exists() or time.monotonic() >= until:
+            return False
+        time.sleep(RETRY_S)
+    return True
 
 
 def only_reads(feature: str) -> UnsupportedError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -260,6 +261,39 @@ def test_a_writer_that_waited_too_long_is_503(tmp_path, monkeypatch):
         assert str(tmp_path) not in answer.text  # names of files are for the log
         assert client.get(f"{path}/count").json() == 0
         assert client.post(f"{path}/add", json=BODY).status_code == 201
+
+
+def test_a_collection_whose_files_are_going_when_it_is_opened_is_404(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    with serving(persist_path=folder) as server, server.client() as client:
+        path = made(client)
+    files = folder / "collections" / path.rpartition("/")[2]
+    real = engine_of_collections.SqliteLog
+
+    def late(log_path, mode):
+        (files / "log.sqlite").unlink()
+        threading.Timer(0.05, shutil.rmtree, (files,)).start()  # another process is at it
+        return real(log_path, mode)
+
+    with serving(persist_path=folder) as server, server.client() as client:
+        monkeypatch.setattr(engine_of_collections, "SqliteLog", late)
+        answer = client.get(f"{path}/count")
+        assert (answer.status_code, answer.json()["error"]) == (404, "NotFoundError")
+        wait_until(lambda: not files.exists())
+
+
+def test_a_log_that_is_missing_for_good_is_damage(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_of_collections, "REMOVAL_S", 0.02)
+    folder = tmp_path / "data"
+    with serving(persist_path=folder) as server, server.client() as client:
+        path = made(client)
+    (folder / "collections" / path.rpartition("/")[2] / "log.sqlite").unlink()
+    with serving(persist_path=folder) as server, server.client() as client:
+        answer = client.get(f"{path}/count")
+        assert (answer.status_code, message(answer)) == (
+            500,
+            "a file of the collection is damaged: see the log of the server",
+        )
 
 
 def test_a_collection_that_is_deleted_under_a_writer_is_404(tmp_path, monkeypatch):

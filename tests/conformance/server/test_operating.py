@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from concurrent import futures
 from pathlib import Path
@@ -19,7 +22,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from chroma_search.errors import InvalidConfigError, StorageError
 from chroma_search.server.logs import LOGGER, set_up_logs
 from chroma_search.server.settings import ServerSettings, load_settings
-from tests.conformance.server.serving import DEFAULT, RawConnection, child_serving, serving, wait_until
+from tests.conformance.server.serving import DEFAULT, REPOSITORY, RawConnection, child_serving, serving, wait_until
 
 KNN = {"searches": [{"rank": {"$knn": {"query": [1, 0]}}, "filter": {"t": {"$ne": "a secret\nof a user"}}}]}
 
@@ -45,6 +48,25 @@ def test_metrics_count_by_route_and_never_name_what_is_stored():
         assert "chroma_http_requests_at_work 0.0" in words
         assert "process_resident_memory_bytes" in words
         assert "a-secret-name" not in words
+
+
+def test_a_worker_that_was_killed_has_nothing_at_work(tmp_path):
+    program = """
+import os
+from chroma_search.server.metrics import Metrics
+pid = os.fork()
+metrics = Metrics()
+metrics.at_work.inc()
+metrics.note("get", "POST", 200, 0.1, None)
+if pid == 0:
+    os._exit(1)
+os.waitpid(pid, 0)
+print(metrics.text().decode())
+"""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert "chroma_http_requests_at_work 1.0" in run.stdout
+    assert 'chroma_http_requests_total{method="POST",route="get",status="200"} 2.0' in run.stdout
 
 
 @pytest.fixture
