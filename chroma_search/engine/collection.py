@@ -56,6 +56,9 @@ T = TypeVar("T")
 OPENING_ATTEMPTS = 5
 """Times that the manifest is read again when a file it names is gone: each time another flush must have ended."""
 
+REMOVAL_S = 1.0
+"""How long the removal of a collection's files may take, when somebody meets it half done."""
+
 
 class CollectionEngine:
     """A collection, in memory or in a folder.
@@ -171,9 +174,9 @@ class CollectionEngine:
         """Insert records; ids that exist are skipped."""
         self._write("add", batch)
 
-    def update(self, batch: WriteBatch) -> None:
-        """Change records; ids that do not exist are ignored."""
-        self._write("update", batch)
+    def update(self, *batches: WriteBatch) -> None:
+        """Change records; ids that do not exist are ignored. Several batches are durable together, or not at all."""
+        self._write("update", *batches)
 
     def upsert(self, batch: WriteBatch) -> None:
         """Insert or change records."""
@@ -200,9 +203,11 @@ class CollectionEngine:
             return len(selection.ids)
         return len(entry.ids)
 
-    def _write(self, op: Operation, batch: WriteBatch) -> None:
+    def _write(self, op: Operation, *batches: WriteBatch) -> None:
         """Catch up, check, append, and only when that is durable, apply."""
-        entry = LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris)
+        entries = [
+            LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris) for batch in batches
+        ]
         self._check_writable()
         if self._flusher is not None:
             self._flusher.pause()
@@ -210,11 +215,12 @@ class CollectionEngine:
         def write(log: Log) -> None:
             with log.writing(waits=False):
                 self._catch_up()
-                self._store.check(entry)
-                has_effect = self._store.has_effect(entry)
-                if has_effect:
+                for entry in entries:
+                    self._store.check(entry)
+                having_effect = [entry for entry in entries if self._store.has_effect(entry)]
+                for entry in having_effect:
                     log.append(entry)
-            if has_effect:
+            for entry in having_effect:
                 self._applied(entry)  # as a whole, for readers see what is applied
 
         self._when_free(write)
@@ -254,9 +260,15 @@ class CollectionEngine:
         return self._log
 
     def _log_of(self, folder: Path) -> SqliteLog:
+        deleted = NotFoundError("the collection was deleted", kind="collection", name=folder.name)
         if not folder.exists():
-            raise NotFoundError("the collection was deleted", kind="collection", name=folder.name)
-        return SqliteLog(folder / LOG, "read" if self._reads_only else "open")
+            raise deleted
+        try:
+            return SqliteLog(folder / LOG, "read" if self._reads_only else "open")
+        except StorageError:
+            if _is_going(folder):
+                raise deleted from None
+            raise
 
     def _check_writable(self) -> None:
         if self._reads_only:
@@ -456,6 +468,16 @@ def _checked(schema: SchemaForm) -> SchemaForm:
     from chroma_search.schema.schema_validation import checked_form  # most collections have no schema
 
     return checked_form(schema)
+
+
+def _is_going(folder: Path) -> bool:
+    """Tell whether a folder is being removed: its log is gone, and it goes itself within the time that takes."""
+    until = time.monotonic() + REMOVAL_S
+    while folder.exists():
+        if (folder / LOG).exists() or time.monotonic() >= until:
+            return False
+        time.sleep(RETRY_S)
+    return True
 
 
 def only_reads(feature: str) -> UnsupportedError:

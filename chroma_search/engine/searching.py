@@ -24,6 +24,7 @@ from chroma_search.engine.writing import check_dimension
 from chroma_search.errors import InvalidRankError
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.execute import Answer, Execution, RunSettings, RunTrace
 from chroma_search.planner.explain import Explanation
@@ -102,6 +103,7 @@ def run_settings(engine: CollectionEngine, options: RunOptions) -> RunSettings:
 
 
 def _check_search(engine: CollectionEngine, clauses: SearchClauses, options: RunOptions, snapshot: Snapshot) -> None:
+    checkpoint()
     check_search(clauses, strict=options.strict, regex_check=check_regex)
     if clauses.where is not None:
         check_filterable(engine.rules, clauses.where)
@@ -118,6 +120,7 @@ def _check_search(engine: CollectionEngine, clauses: SearchClauses, options: Run
 
 
 def _plan(clauses: SearchClauses) -> LogicalPlan:
+    checkpoint()
     plan = lower(clauses)
     if isinstance(plan.rank, Knn) and plan.where is None:  # the commonest search; the other rules have no work
         return prune_columns(share_leaves(plan))

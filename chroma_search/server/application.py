@@ -6,10 +6,10 @@ Beside the API: `/openapi.json`, `/docs`, `/metrics`, and a word to those who st
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -106,20 +106,20 @@ class Application:
             found = None
         if found is not None:
             if found.route is None:
-                return Response(status_code=405)
+                return _wrong_method(found.methods)
             assert self._gateway is not None  # the server has started
             return await self._gateway.answer(request, found.route, found.path)
         if path == V1 or path.startswith(V1 + "/"):
             if request.method in V1_METHODS:
                 return Response(V1_ANSWER, 410, media_type="application/json")
-            return Response(status_code=405)
+            return _wrong_method(V1_METHODS)
         return await self._beside(request, path)
 
     async def _beside(self, request: Request, path: str) -> Response:
         if path not in ("/openapi.json", "/docs", "/metrics"):
             return Response(status_code=404)
         if request.method != "GET":
-            return Response(status_code=405)
+            return _wrong_method(("GET",))
         if path == "/openapi.json":
             return Response(self._openapi(), media_type="application/json")
         if path == "/docs":
@@ -156,12 +156,13 @@ def make_application(settings: ServerSettings, database: Database | None = None)
     )
 
 
+def _wrong_method(allowed: Sequence[str]) -> Response:
+    return Response(status_code=405, headers={"allow": ", ".join(sorted(allowed))})
+
+
 def _raw_path(scope: Any) -> str:
     """Return the path as it was sent, for a part of it may hold an encoded slash."""
     raw: bytes | None = scope.get("raw_path")
     if raw is None:
         return str(scope["path"])
     return raw.partition(b"?")[0].decode("latin-1")
-
-
-__all__ = ["Application", "Headers", "make_application"]

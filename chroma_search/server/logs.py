@@ -55,5 +55,6 @@ class _TextLines(logging.Formatter):
         facts: dict[str, Any] = getattr(record, FACTS, {})
         text = super().format(record)
         shown = " ".join(f"{name}={value}" for name, value in facts.items() if name != "plan" and value is not None)
-        plan = f"\n{facts['plan']}" if facts.get("plan") else ""
+        # Indented: what a user asked for is in it, and must not look like a line of the log.
+        plan = "".join(f"\n    {line}" for line in (facts.get("plan") or "").splitlines())
         return f"{text} {shown}{plan}" if shown else text + plan

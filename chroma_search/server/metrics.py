@@ -7,6 +7,8 @@ several workers the library adds them up through files (`PROMETHEUS_MULTIPROC_DI
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,7 +20,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 MEDIA_TYPE = CONTENT_TYPE_LATEST
@@ -61,7 +63,22 @@ class Metrics:
     def text(self) -> bytes:
         """Return all figures as Prometheus reads them."""
         if MULTIPROCESS_VARIABLE in os.environ:
+            _forget_dead(Path(os.environ[MULTIPROCESS_VARIABLE]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
             return generate_latest(registry)
         return generate_latest(self._registry)
+
+
+def _forget_dead(figures: Path) -> None:
+    """Leave out what a worker that was killed had at work; what it counted stays counted."""
+    if sys.platform == "win32":  # asking whether a process lives would end it there
+        return
+    for path in figures.glob("gauge_live*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid)
+        except PermissionError:
+            continue  # another program has its number by now

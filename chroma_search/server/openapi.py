@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,9 @@ ERRORS = {
     "503": "The server is busy: see Retry-After",
     "504": "The call took too long and was ended",
 }
+ANY_PART = {"type": "string", "minLength": 1}
+PATH_SCHEMAS = {"collection_id": {"type": "string", "format": "uuid"}}
+_PART = re.compile(r"\{\w+\}")
 BY_BODY = ("413", "415", "422")
 
 
@@ -40,8 +44,10 @@ def openapi_document(routes: Sequence[Route], prefix: str) -> dict[str, Any]:
     schemas: dict[str, Any] = dict(held.get("$defs", {}))
     schemas["ErrorAnswer"] = _schema_of(ErrorAnswer, schemas)
     paths: dict[str, Any] = {}
-    for route in routes:
-        paths.setdefault(prefix + route.path, {})[route.method.lower()] = _operation(route, schemas)
+    shapes: dict[str, str] = {}
+    for route in routes:  # two paths that differ in the name of a part alone are one path in OpenAPI
+        path = shapes.setdefault(_PART.sub("{}", route.path), route.path)
+        paths.setdefault(prefix + path, {})[route.method.lower()] = _operation(route, path, schemas)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -85,11 +91,11 @@ def docs_page(document: dict[str, Any]) -> str:
     )
 
 
-def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route)],
+        "parameters": [*_path_parameters(path), *_query_parameters(route)],
         "responses": {str(route.status): _json_answer("Success", _schema_of(route.answer, schemas))},
     }
     for status, words in ERRORS.items():
@@ -112,10 +118,10 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}} for name in names
+        {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS.get(name, ANY_PART)} for name in names
     ]
 
 

@@ -26,10 +26,12 @@ class Match:
     Attributes:
         route: the route, or None when there is none for this method (405).
         path: parts of the path by name.
+        methods: those that there are at this path.
     """
 
     route: Route | None
     path: dict[str, str]
+    methods: tuple[str, ...] = ()
 
 
 class RouteTable:
@@ -60,7 +62,7 @@ class RouteTable:
         if not node.routes:
             return None
         if method not in node.routes:
-            return Match(None, {})
+            return Match(None, {}, tuple(node.routes))
         route, names = node.routes[method]
         return Match(route, dict(zip(names, values, strict=True)))
 

@@ -16,12 +16,15 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from chroma_search.engine.database import Database
 from chroma_search.errors import StorageError
 from chroma_search.server.application import make_application
 from chroma_search.server.connection import BoundedProtocol, ConnectionLimits
 from chroma_search.server.metrics import MULTIPROCESS_VARIABLE
 from chroma_search.server.settings import ServerSettings
 
+FILES_OF_DATA = 1024
+"""File descriptors that are kept for the data; an open collection takes four and those of its segments."""
 SETTINGS_VARIABLE = "CHROMA_SEARCH_SERVER_SETTINGS"
 """Holds the settings for the worker processes, as JSON."""
 FACTORY = "chroma_search.server.run:worker_application"
@@ -31,9 +34,11 @@ def serve(settings: ServerSettings) -> None:
     """Run a server until it is told to stop.
 
     Raises:
-        StorageError: the address is taken, or cannot be listened on.
+        StorageError: the data cannot be opened; the address is taken, or cannot be listened on.
     """
     settings.check()
+    if settings.persist_path is not None:  # what cannot be opened ends here, with its error, not in each process
+        Database(settings.persist_path).close()
     listener = listen(settings)
     host, port = listener.getsockname()[:2]
     scheme = "https" if settings.tls_certificate else "http"
@@ -60,7 +65,7 @@ def worker_application() -> ASGIApp:
 
 def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
     """Return how uvicorn runs an application, or the factory of one that a text names."""
-    limits = ConnectionLimits(settings.header_timeout_s, settings.max_connections)
+    limits = ConnectionLimits(settings.header_timeout_s, _n_sockets(settings.max_connections))
     bounded: Any = partial(BoundedProtocol, limits)
     return uvicorn.Config(
         application,
@@ -79,6 +84,19 @@ def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvico
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=None if settings.tls_key is None else str(settings.tls_key),
     )
+
+
+def _n_sockets(wanted: int) -> int:
+    """Return how many connections the system lets us have, and still open the files of the data."""
+    if sys.platform == "win32":
+        return wanted
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted + FILES_OF_DATA:
+        soft = wanted + FILES_OF_DATA if hard == resource.RLIM_INFINITY else min(hard, wanted + FILES_OF_DATA)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return min(wanted, max(soft - FILES_OF_DATA, soft // 2))
 
 
 def listen(settings: ServerSettings) -> socket.socket:

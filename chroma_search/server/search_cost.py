@@ -6,6 +6,8 @@ are bounded by the language itself (`dsl/node.py`); time is bounded by the deadl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chroma_search.dsl import SearchClauses
 from chroma_search.errors import InvalidArgumentError
 from chroma_search.planner.logical import walk
@@ -29,6 +31,22 @@ def check_cost(clauses: SearchClauses, settings: ServerSettings) -> None:
         raise InvalidArgumentError(
             f"the search asks for {cost:,} candidates and records, this server takes {settings.max_search_cost:,}: "
             "lower the limits of its ranks, or its page"
+        )
+
+
+def check_query_cost(n_queries: int, n_results: int, n_records: Callable[[], int], settings: ServerSettings) -> None:
+    """Refuse a query for the nearest records of many vectors that asks for too much.
+
+    Raises:
+        InvalidArgumentError: more records, over all vectors, than `max_search_cost`.
+    """
+    if n_queries * n_results <= settings.max_search_cost:
+        return
+    cost = n_queries * min(n_results, max(1, n_records()))  # which `n_results` may exceed
+    if cost > settings.max_search_cost:
+        raise InvalidArgumentError(
+            f"the query asks for {cost:,} records, this server takes {settings.max_search_cost:,}: "
+            "send fewer vectors at once, or lower n_results"
         )
 
 

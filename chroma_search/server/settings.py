@@ -74,7 +74,8 @@ class ServerSettings(BaseModel):
         requests_per_second, request_burst: per user, or per client address where there are no users; None for no limit.
         max_batch_size: what `pre-flight-checks` tells clients to send at most per call.
         max_searches: searches in one request.
-        max_search_cost: vectors, terms and group keys one search may ask for (`search_cost.py`).
+        max_search_cost: candidates and records one search may ask for, or one query for all its vectors
+            (`search_cost.py`).
         max_results: records one get, query or search may return; None for no limit.
         slow_request_ms: calls that take longer are logged, searches with their EXPLAIN ANALYZE; None for never.
         log_format: `json` or `text`, a line per request on stderr; `off`.

@@ -10,6 +10,7 @@ from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Handler, Route
 from chroma_search.server.record_bodies import RecordColumns, batches_of, filter_of, matrix_of
+from chroma_search.server.search_cost import check_query_cost
 from chroma_search.server.settings import ServerSettings
 
 BASE = "/tenants/{tenant}/databases/{database}/collections/{collection_id}"
@@ -28,8 +29,9 @@ def add(call: Call) -> Any:
 def update(call: Call) -> Any:
     """Change records; ids that do not exist are ignored."""
     engine = call.collection()
-    for batch in batches_of(RecordColumns.of(call.body), keeps="last", removes_keys=True):
-        engine.update(batch)
+    batches = batches_of(RecordColumns.of(call.body), keeps="last", removes_keys=True)
+    if batches:
+        engine.update(*batches)
     return {}
 
 
@@ -93,6 +95,7 @@ def query(call: Call) -> Any:
     if not body.query_embeddings or not n_results:
         answer["ids"] = [[] for _ in body.query_embeddings]
         return {**answer, **{name: [[] for _ in body.query_embeddings] for name in body.include}}
+    check_query_cost(len(body.query_embeddings), n_results, engine.count, call.settings)
     vectors = matrix_of(body.query_embeddings)
     if (
         call.settings.single_node_limits

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from chroma_search.dsl import Knn, Search, SearchClauses
 from chroma_search.errors import InvalidArgumentError, InvalidRankError
+from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY
 from chroma_search.planner.logical import walk
 from chroma_search.requests import Found, RunOptions
@@ -62,6 +63,7 @@ def search_answer(clauses: list[SearchClauses], found: list[Found], encoding: bo
 
 
 def _clauses(given: dict[str, Any] | str, params: dict[str, Any] | None) -> SearchClauses:
+    checkpoint()  # a hundred wide searches take a while to read
     if isinstance(given, str):
         found = Search.from_text(given, params).clauses
     else:

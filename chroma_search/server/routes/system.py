@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from chroma_search.errors import ForbiddenError
+from chroma_search.engine.database import DEFAULT_TENANT
+from chroma_search.errors import ChromaSearchError, ForbiddenError, OverloadedError
 from chroma_search.server import answers
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Route
@@ -25,8 +26,11 @@ def root(call: Call) -> Any:
 
 
 def healthcheck(call: Call) -> Any:
-    """Return whether calls are answered. While the server stops, the gateway refuses this one too."""
-    call.database.get_tenant("default_tenant")  # the catalog can be read
+    """Return whether calls are answered; 503 when the catalog cannot be read."""
+    try:
+        call.database.get_tenant(DEFAULT_TENANT)
+    except ChromaSearchError as error:
+        raise OverloadedError("the data cannot be read: see the log of the server") from error
     return {"is_executor_ready": True, "is_log_client_ready": True}
 
 

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,15 @@ class ChildServer:
     """`chroma-search run` in a process of its own; what it writes to stderr is kept in a file."""
 
     def __init__(
-        self, folder: Path, *options: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+        self,
+        folder: Path,
+        *options: str,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        under: Sequence[str] = (),
     ) -> None:
         self.log = folder.parent / f"{folder.name}.log"
-        command = [sys.executable, "-m", "chroma_search", "run", "--path", str(folder), "--port", "0", *options]
+        command = [*under, sys.executable, "-m", "chroma_search", "run", "--path", str(folder), "--port", "0", *options]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 command,
@@ -122,10 +127,14 @@ class ChildServer:
 
 @contextmanager
 def child_serving(
-    folder: Path, *options: str, environment: Mapping[str, str] | None = None, cwd: Path | None = None
+    folder: Path,
+    *options: str,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    under: Sequence[str] = (),
 ) -> Iterator[ChildServer]:
     """Run a server in a process; it is stopped at the end, if it still runs."""
-    server = ChildServer(folder, *options, environment=environment, cwd=cwd)
+    server = ChildServer(folder, *options, environment=environment, cwd=cwd, under=under)
     try:
         yield server
     finally:

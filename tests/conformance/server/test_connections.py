@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from chroma_search.server import connection
-from tests.conformance.server.serving import DEFAULT, RawConnection, serving, wait_until
+from tests.conformance.server.serving import DEFAULT, RawConnection, child_serving, serving, wait_until
 
 ALIVE = b"GET /api/v2/heartbeat HTTP/1.1\r\nhost: localhost\r\n\r\n"
 
@@ -216,3 +216,22 @@ def test_idle_connections_make_room_and_busy_ones_stay():
         wait_until(lambda: not server._server.server_state.connections)
         with server.client() as client:
             assert client.get("/api/v2").status_code == 200
+
+
+@pytest.mark.slow
+def test_a_system_that_allows_few_files_leaves_some_for_the_data(tmp_path):
+    with child_serving(tmp_path / "data", "--log-format", "off", under=["prlimit", "--nofile=120:120"]) as server:
+        idle = []
+        for _ in range(200):
+            raw = RawConnection(server.port)
+            raw.send(ALIVE)
+            idle.append(raw)
+        with server.client() as client:
+            for at in range(5):
+                made = client.post(f"{DEFAULT}/collections", json={"name": f"docs-{at}"})
+                assert made.status_code == 200, made.text
+                path = f"{DEFAULT}/collections/{made.json()['id']}"
+                assert client.post(f"{path}/add", json={"ids": ["a"], "embeddings": [[1]]}).status_code == 201
+        for raw in idle:
+            raw.socket.close()
+        assert "Traceback" not in server.log.read_text()

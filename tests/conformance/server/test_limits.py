@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import chroma_search.engine.collection as engine_of_collections
+from chroma_search.dsl import Eq, SearchClauses
 from chroma_search.engine.database import Database
+from chroma_search.errors import StorageError
 from chroma_search.model import cancellation
 from chroma_search.model.cancellation import checkpoint
-from chroma_search.requests import Selection
+from chroma_search.requests import RunOptions, Selection, WriteBatch
+from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.server.access.secrets import hashed_token
 from chroma_search.server.call import Call
 from chroma_search.server.routes import records as record_routes
+from chroma_search.storage.log import SqliteLog
 from tests.conformance.server.serving import DEFAULT, RawConnection, serving, wait_until
 from tests.conformance.server.test_connections import posting
 
@@ -146,6 +152,18 @@ def test_a_call_ends_when_its_client_goes_away(monkeypatch):
         assert [each.__name__ for each in gate.ends if each] == ["ClientDisconnect"]
 
 
+def test_a_server_that_stops_waits_for_calls_only_so_long(monkeypatch):
+    gate = Gate(monkeypatch)
+    with serving(shutdown_timeout_s=1, request_timeout_s=3600) as server, server.client() as client:
+        path = made(client)
+        with ThreadPoolExecutor(1) as threads:
+            at_work = threads.submit(client.get, f"{path}/count")
+            wait_until(lambda: gate.n_waiting)
+            server.stop()  # asserts that it ends
+            assert [each.__name__ for each in gate.ends if each] == ["ClientDisconnect"]
+            assert at_work.exception() is not None or at_work.result().status_code == 500
+
+
 def test_beyond_the_calls_at_work_the_next_is_503_at_once(monkeypatch):
     gate = Gate(monkeypatch)
     with serving(max_concurrent_requests=3, reader_threads=8) as server, server.client() as client:
@@ -245,6 +263,39 @@ def test_a_writer_that_waited_too_long_is_503(tmp_path, monkeypatch):
         assert client.post(f"{path}/add", json=BODY).status_code == 201
 
 
+def test_a_collection_whose_files_are_going_when_it_is_opened_is_404(tmp_path, monkeypatch):
+    folder = tmp_path / "data"
+    with serving(persist_path=folder) as server, server.client() as client:
+        path = made(client)
+    files = folder / "collections" / path.rpartition("/")[2]
+    real = engine_of_collections.SqliteLog
+
+    def late(log_path, mode):
+        (files / "log.sqlite").unlink()
+        threading.Timer(0.05, shutil.rmtree, (files,)).start()  # another process is at it
+        return real(log_path, mode)
+
+    with serving(persist_path=folder) as server, server.client() as client:
+        monkeypatch.setattr(engine_of_collections, "SqliteLog", late)
+        answer = client.get(f"{path}/count")
+        assert (answer.status_code, answer.json()["error"]) == (404, "NotFoundError")
+        wait_until(lambda: not files.exists())
+
+
+def test_a_log_that_is_missing_for_good_is_damage(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine_of_collections, "REMOVAL_S", 0.02)
+    folder = tmp_path / "data"
+    with serving(persist_path=folder) as server, server.client() as client:
+        path = made(client)
+    (folder / "collections" / path.rpartition("/")[2] / "log.sqlite").unlink()
+    with serving(persist_path=folder) as server, server.client() as client:
+        answer = client.get(f"{path}/count")
+        assert (answer.status_code, message(answer)) == (
+            500,
+            "a file of the collection is damaged: see the log of the server",
+        )
+
+
 def test_a_collection_that_is_deleted_under_a_writer_is_404(tmp_path, monkeypatch):
     """Ten writers and a hand that deletes: each write is acknowledged, or the collection is gone."""
     with serving(persist_path=tmp_path / "data", writer_threads=8) as server, server.client() as client:
@@ -260,6 +311,63 @@ def test_a_collection_that_is_deleted_under_a_writer_is_404(tmp_path, monkeypatc
             assert deleted.status_code == 200
             assert {each.result().status_code for each in writers} <= {201, 404}
             assert {each.result().status_code for each in readers} <= {200, 404}
+
+
+def test_an_update_of_rows_with_and_without_vectors_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    with serving(persist_path=tmp_path / "data") as server, server.client() as client:
+        path = made(client)
+        client.post(f"{path}/add", json={"ids": ["a", "b"], "embeddings": [[1, 0], [0, 1]]})
+        body = {"ids": ["a", "b"], "embeddings": [[5, 5], None], "documents": ["new", "new"]}
+        real, appended = SqliteLog.append, []
+
+        def full(log, entry):
+            appended.append(entry)
+            if len(appended) == 2:
+                raise StorageError("the disk is full")
+            real(log, entry)
+
+        monkeypatch.setattr(SqliteLog, "append", full)
+        answer = client.post(f"{path}/update", json=body)
+        assert (answer.status_code, message(answer)) == (500, "the disk failed: see the log of the server")
+        assert client.post(f"{path}/get", json={}).json()["documents"] == [None, None]
+        assert client.post(f"{path}/update", json=body).status_code == 200
+    with serving(persist_path=tmp_path / "data") as server, server.client() as client:
+        got = client.post(f"{path}/get", json={"include": ["embeddings", "documents"]}).json()
+        assert (got["documents"], got["embeddings"]) == (["new", "new"], [[5.0, 5.0], [0.0, 1.0]])
+
+
+def test_a_query_of_many_vectors_is_bounded_before_it_runs_and_ends_between_parts_of_them():
+    with serving(max_search_cost=1000) as server, server.client() as client:
+        path = made(client)
+        client.post(f"{path}/add", json={"ids": ["a", "b"], "embeddings": [[1, 0], [0, 1]]})
+        many = {"query_embeddings": [[1, 0]] * 501, "n_results": 2**32 - 1}
+        answer = client.post(f"{path}/query", json=many)
+        assert (answer.status_code, answer.json()["error"]) == (400, "InvalidArgumentError")
+        assert "1,002 records" in message(answer)
+        many["query_embeddings"].pop()
+        assert len(client.post(f"{path}/query", json=many).json()["ids"]) == 500
+    engine = Database().create_collection("docs", "default_tenant", "default_database", config=CollectionConfig())
+    engine.add(WriteBatch(["a"], np.ones((1, 2), np.float32)))
+    checks: list[int] = []
+    with cancellation.cancellable(lambda: checks.append(1)):
+        engine.query(np.ones((2560, 2), np.float32), 1, None, None, frozenset(), RunOptions())
+    assert len(checks) >= 10
+
+
+def test_reading_and_planning_many_wide_searches_passes_checkpoints(monkeypatch):
+    searches = [SearchClauses(where=Eq("n", at)) for at in range(50)]
+    engine = Database().create_collection("docs", "default_tenant", "default_database", config=CollectionConfig())
+    engine.add(WriteBatch(["a"], np.ones((1, 2), np.float32)))
+    monkeypatch.setattr(engine, "run_settings", lambda _: pytest.fail("it went on to run"))
+    checks: list[int] = []
+
+    def check():
+        checks.append(1)
+        if len(checks) > 90:  # 50 are checked, then planned
+            raise TimeoutError
+
+    with cancellation.cancellable(check), pytest.raises(TimeoutError):
+        engine.search(searches, RunOptions())
 
 
 def test_routes_that_may_wait_say_so():

@@ -70,6 +70,22 @@ def test_a_port_that_is_taken_is_told():
         listen(server.settings.model_copy(update={"port": server.port}))
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_data_that_cannot_be_opened_are_told_before_anything_listens(tmp_path, capsys, workers):
+    for path in (tmp_path / "file", tmp_path / "damaged"):
+        if path.name == "file":
+            path.touch()
+        else:
+            (path / "collections").mkdir(parents=True)
+            (path / "catalog.sqlite").write_bytes(b"x" * 8192)
+        ended = main(["run", "--path", str(path), "--port", "0", "--workers", workers])
+        told = capsys.readouterr().err
+        assert ended != 0
+        assert str(path) in told
+        assert "listens on" not in told
+        assert "Traceback" not in told
+
+
 def test_pages_of_other_origins_get_nothing_unless_allowed(name):
     page = {"origin": "https://app.example"}
     asks = {**page, "access-control-request-method": "POST", "access-control-request-headers": "x-chroma-token"}

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from concurrent import futures
 from pathlib import Path
@@ -15,10 +19,10 @@ import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
-from chroma_search.errors import InvalidConfigError
+from chroma_search.errors import InvalidConfigError, StorageError
 from chroma_search.server.logs import LOGGER, set_up_logs
 from chroma_search.server.settings import ServerSettings, load_settings
-from tests.conformance.server.serving import DEFAULT, RawConnection, child_serving, serving, wait_until
+from tests.conformance.server.serving import DEFAULT, REPOSITORY, RawConnection, child_serving, serving, wait_until
 
 KNN = {"searches": [{"rank": {"$knn": {"query": [1, 0]}}, "filter": {"t": {"$ne": "a secret\nof a user"}}}]}
 
@@ -44,6 +48,25 @@ def test_metrics_count_by_route_and_never_name_what_is_stored():
         assert "chroma_http_requests_at_work 0.0" in words
         assert "process_resident_memory_bytes" in words
         assert "a-secret-name" not in words
+
+
+def test_a_worker_that_was_killed_has_nothing_at_work(tmp_path):
+    program = """
+import os
+from chroma_search.server.metrics import Metrics
+pid = os.fork()
+metrics = Metrics()
+metrics.at_work.inc()
+metrics.note("get", "POST", 200, 0.1, None)
+if pid == 0:
+    os._exit(1)
+os.waitpid(pid, 0)
+print(metrics.text().decode())
+"""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path), "PYTHONPATH": str(REPOSITORY)}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert "chroma_http_requests_at_work 1.0" in run.stdout
+    assert 'chroma_http_requests_total{method="POST",route="get",status="200"} 2.0' in run.stdout
 
 
 @pytest.fixture
@@ -102,6 +125,42 @@ def test_a_slow_search_is_logged_with_how_it_ran(lines):
         assert (line["message"], line["level"]) == ("slow request", "warning")
         assert "knn" in line["plan"].lower()
         assert "actual" in line["plan"] or "ms" in line["plan"]
+
+
+def test_no_text_of_a_user_looks_like_a_line_of_the_log(lines):
+    forged = "x\n12:00:00 ERROR forged"
+    with serving(log_format="text", slow_request_ms=0.0) as server, server.client() as client:
+        seen = lines("text")
+        path = filled(client)
+        client.post(
+            f"{path}/search",
+            json={
+                "searches": [
+                    {
+                        "filter": {
+                            forged: forged,
+                        }
+                    }
+                ]
+            },
+        )
+        client.post(f"{path}/search", json={"searches": [{"filter": {forged: {"$nope": 1}}}]})
+        client.get("/api/v2/tenants/x%0a12:00:00%20ERROR%20forged")
+    words = "\n".join(seen)
+    assert "forged" in words  # the plan shows it
+    assert not re.search("^12:00:00 ERROR forged", words, re.M)
+
+
+def test_health_is_503_when_the_data_cannot_be_read(lines, monkeypatch):
+    def broken(*_):
+        raise StorageError("cannot read /a/path/of/ours")
+
+    with serving(log_format="text") as server, server.client() as client:
+        lines("text")
+        monkeypatch.setattr("chroma_search.engine.database.Database.get_tenant", broken)
+        answer = client.get("/api/v2/healthcheck")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "/a/path" not in answer.text
 
 
 def test_a_bug_is_told_in_the_log_alone(lines, monkeypatch):

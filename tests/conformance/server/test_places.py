@@ -53,6 +53,10 @@ def test_tenants(client, name):
     assert is_error(client.get("/api/v2/tenants/nope"), 404, "NotFoundError") == "Tenant [nope] not found"
 
 
+def test_a_database_needs_its_tenant(client):
+    is_error(client.post("/api/v2/tenants/nope/databases", json={"name": "docs"}), 404, "NotFoundError")
+
+
 def test_a_resource_name_is_accepted_and_forgotten(client, name):
     assert client.patch(f"/api/v2/tenants/{name}", json={"resource_name": "r"}).json() == {}
     is_error(client.patch(f"/api/v2/tenants/{name}", json={}), 422, "ChromaError")
