@@ -88,7 +88,8 @@ TESTED := --extra fast --extra server --extra otel
 lock:
 	@[ -x $(VENV)-lock/bin/uv ] || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install -q uv; }
 	$(COMPILE) --extra fast -o requirements/run.lock
-	$(COMPILE) $(TESTED) -c requirements/run.lock --group dev -o requirements/dev.lock
+	$(COMPILE) --extra fast --extra server -c requirements/run.lock -o requirements/server.lock
+	$(COMPILE) $(TESTED) -c requirements/server.lock --group dev -o requirements/dev.lock
 	$(COMPILE) $(TESTED) -c requirements/dev.lock --group dev --group bench -o requirements/bench.lock
 	$(subst pip compile pyproject.toml,pip compile,$(COMPILE)) -c requirements/run.lock --group pyproject.toml:build \
 	  -o requirements/build.lock

@@ -21,8 +21,6 @@ from chroma_search.version import __version__
 NAME = "chroma-search"
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("run", "Serve a folder over Chroma's HTTP API."),
-    "user": ("user", "Add, list and remove the users of a server."),
     "info": ("info", "Show what is in a folder: tenants, databases, collections, records, bytes."),
     "query": ("query", "Run a search in the query language and show the records."),
     "explain": ("explain", "Show how a search is run, and why so."),
@@ -34,6 +32,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "backup": ("backup", "Copy a folder that is in use."),
     "verify": ("verify", "Check every byte of a folder."),
     "repair": ("repair", "Make a damaged folder whole again."),
+    "run": ("run", "Serve a folder over Chroma's HTTP API."),
+    "user": ("user", "Add, list and remove the users of a server."),
 }
 """Name -> module below `chroma_search.cli` that has it as `command`, and what it does in one line."""
 

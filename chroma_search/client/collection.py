@@ -130,7 +130,8 @@ class Collection:
     @property
     def schema(self) -> Schema:
         """Which index is on for which key, a copy."""
-        return Schema.deserialize_from_json(complete_form(self._engine.schema_form, self._engine.config))
+        engine = self._engine
+        return Schema.deserialize_from_json(complete_form(engine.schema_form, engine.config, engine.observed_types()))
 
     def count(self, read_level: ReadLevel = ReadLevel.INDEX_AND_WAL) -> int:
         """Return the number of records.

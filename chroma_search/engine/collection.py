@@ -48,6 +48,7 @@ from chroma_search.planner.rules.prune_columns import prune_columns
 from chroma_search.planner.rules.share_leaves import share_leaves
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.schema.index_rules import IndexRules
+from chroma_search.schema.observed_types import ObservedTypes, joined_types
 from chroma_search.schema.schema_form import SchemaForm
 from chroma_search.schema.schema_validation import checked_form
 from chroma_search.storage.failpoint import reach
@@ -307,6 +308,10 @@ class CollectionEngine:
             self._store.load(states, news.manifest.dimension, news.manifest.next_offset)
         for entry in news.entries:
             self._store.apply(entry)
+
+    def observed_types(self) -> ObservedTypes:
+        """Return the types of the values under each metadata key; what was deleted since may still count."""
+        return joined_types(state.segment.metadata_types() for state in self.snapshot.segments)
 
     def count(self) -> int:
         """Return the number of live records."""

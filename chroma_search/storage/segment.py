@@ -26,6 +26,7 @@ from chroma_search.indexes.vector.sparse import SparsePostings
 from chroma_search.model.distance import Space
 from chroma_search.model.mask import Mask
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.schema.observed_types import ObservedTypes, observed_types
 from chroma_search.storage.rows import Rows
 
 T = TypeVar("T")
@@ -133,13 +134,11 @@ class Segment:
 
     def has_values(self, key: str) -> bool:
         """Tell whether any row holds the metadata key."""
-        return key in self.metadata_keys()
+        return key in self.metadata_types()
 
-    def metadata_keys(self) -> frozenset[str]:
-        """Return every metadata key of the segment."""
-        return self.remembered(
-            "keys", lambda: frozenset(key for each in self.rows.metadatas if each is not None for key in each)
-        )
+    def metadata_types(self) -> ObservedTypes:
+        """Return every metadata key of the segment with the types of its values, dead rows included."""
+        return self.remembered("types", lambda: observed_types(self.rows.metadatas))
 
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the rows that hold the ids, ascending; unknown ids are left out, dead rows are not."""

@@ -110,7 +110,7 @@ def described(engine: CollectionEngine) -> dict[str, Any]:
         "id": str(engine.id),
         "name": engine.name,
         "configuration_json": engine.config.to_json(),
-        "schema": complete_form(engine.schema_form, engine.config),
+        "schema": complete_form(engine.schema_form, engine.config, engine.observed_types()),
         "metadata": engine.metadata,
         "dimension": engine.dimension,
         "tenant": engine.tenant,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from chroma_search.engine.requests import Selection
-from chroma_search.errors import InvalidArgumentError
+from chroma_search.errors import InvalidArgumentError, NotFoundError
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
 from chroma_search.server.call import Call, Handler, Route
@@ -97,6 +97,12 @@ def query(call: Call) -> Any:
         return {**answer, **{name: [[] for _ in body.query_embeddings] for name in body.include}}
     check_query_cost(len(body.query_embeddings), n_results, engine.count, call.settings)
     vectors = matrix_of(body.query_embeddings)
+    if (
+        call.settings.single_node_limits
+        and body.ids
+        and len(engine.get(Selection(body.ids), frozenset()).ids) < len(set(body.ids))
+    ):
+        raise NotFoundError("Error executing plan: Error finding id", kind="record")
     found = engine.query(vectors, n_results, body.ids, where, columns, call.run_options())
     call.notes["n_results"] = sum(len(each.ids) for each in found)
     answer["ids"] = [each.ids for each in found]

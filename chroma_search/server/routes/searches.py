@@ -6,12 +6,13 @@ The JSON of a search is that of `Search.to_dict()`; ours: it may also be a text 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from chroma_search.dsl import Knn, Search, SearchClauses
 from chroma_search.engine.requests import Found, RunOptions
 from chroma_search.errors import InvalidArgumentError, InvalidRankError
 from chroma_search.model.cancellation import checkpoint
+from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY
 from chroma_search.planner.logical import walk
 from chroma_search.server import answers, bodies
 from chroma_search.server.access.roles import Role
@@ -69,7 +70,7 @@ def _clauses(given: dict[str, Any] | str, params: dict[str, Any] | None) -> Sear
         form = {name: given[name] for name in CLAUSES if given.get(name) is not None}
         if "filter" in form:
             form["filter"] = without_empty(form["filter"], EVERY_RECORD, NO_RECORD)
-        found = Search.from_dict(form).clauses
+        found = Search.from_dict({**form, "rank": _tagged(form.get("rank"))}).clauses
     for node in () if found.rank is None else walk(found.rank):
         if isinstance(node, Knn) and isinstance(node.query, str):
             raise InvalidRankError(
@@ -78,6 +79,19 @@ def _clauses(given: dict[str, Any] | str, params: dict[str, Any] | None) -> Sear
                 path="rank.$knn.query",
             )
     return found
+
+
+def _tagged(rank: Any) -> Any:
+    """Return the JSON of a rank in which each sparse query says that it is one; on the wire it need not."""
+    if isinstance(rank, list):
+        return [_tagged(each) for each in cast("list[Any]", rank)]
+    if not isinstance(rank, dict):
+        return rank
+    form = {name: _tagged(each) for name, each in cast("dict[str, Any]", rank).items()}
+    query = form.get("query")
+    if isinstance(query, dict) and "indices" in query:
+        form["query"] = {TYPE_KEY: SPARSE_VECTOR_TYPE_VALUE, **cast("dict[str, Any]", query)}
+    return form
 
 
 SEARCH_ROUTES = (

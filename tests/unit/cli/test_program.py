@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from click import Context
+from click import Context, Group
 
 from chroma_search import PersistentClient
 from chroma_search.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
@@ -27,14 +27,21 @@ def command_of(name):
     return command
 
 
+def parts_of(command):
+    """Return the commands of a group, or the one command that it is."""
+    return list(command.commands.values()) if isinstance(command, Group) else [command]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_json_and_has_help_for_itself_and_each_option(name):
     command = command_of(name)
     assert command.name == name
     assert command.help
-    options = [each for each in command.params if each.param_type_name == "option"]
-    assert "as_json" in {each.name for each in options}
-    assert all(each.help for each in options)
+    for part in parts_of(command):
+        assert part.help
+        options = [each for each in part.params if each.param_type_name == "option"]
+        assert "as_json" in {each.name for each in options}
+        assert all(each.help for each in options)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -43,7 +50,7 @@ def test_every_command_is_documented_with_an_example_that_it_understands(name):
     assert section, f"docs/cli.md has no section {name!r}"
     assert re.search(rf"^chroma-search {name} ", section[1], re.MULTILINE)
     for option in re.findall(r"--[a-z-]+", section[1]):
-        known = {option for each in command_of(name).params for option in each.opts}
+        known = {option for part in parts_of(command_of(name)) for each in part.params for option in each.opts}
         assert option in {*known, "--json"}, option
 
 

@@ -136,7 +136,7 @@ def test_a_segment_of_stored_rows_answers_as_one_of_plain_rows(tmp_path):
         assert segment.n_rows == 4
         assert segment.rows_of_ids(["a", "unknown"]).tolist() == [0, 3]
         assert segment.rows_of_offsets(np.array([9, 5, 1])).tolist() == [3, -1, 1]
-        assert segment.metadata_keys() == {"a", "b", "c", "s", "l"}
+        assert set(segment.metadata_types()) == {"a", "b", "c", "s", "l"}
         assert list(segment.texts("#document")) == ROWS.documents
         assert segment.strings("#document").n_rows == 4
 
