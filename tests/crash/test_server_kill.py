@@ -9,7 +9,7 @@ import pytest
 
 from tests.conformance.server.serving import DEFAULT, child_serving, wait_until
 
-N_WRITERS = 4
+N_WRITERS, N_KILLS = 4, 2
 
 
 class Writer(threading.Thread):
@@ -61,7 +61,7 @@ class Writer(threading.Thread):
 def test_what_was_acknowledged_over_http_survives_a_kill(work, workers):
     writers: list[Writer] = []
     rng = random.Random(workers)
-    for round_ in range(3):
+    for round_ in range(N_KILLS + 1):
         with child_serving(work / "data", "--log-format", "off", "--workers", str(workers)) as server:
             with server.client() as client:
                 made = client.post(f"{DEFAULT}/collections", json={"name": "killed", "get_or_create": True}).json()
@@ -70,6 +70,8 @@ def test_what_was_acknowledged_over_http_survives_a_kill(work, workers):
             seen = dict(zip(found["ids"], found["documents"], strict=True))
             assert bool(seen) == bool(round_)
             states = [_state_of(each, seen) for each in writers] or [{} for _ in range(N_WRITERS)]
+            if round_ == N_KILLS:
+                return
             writers = [Writer(server, path, number, f"{workers}-{round_}-{number}") for number in range(N_WRITERS)]
             for each, state in zip(writers, states, strict=True):
                 each.state = state

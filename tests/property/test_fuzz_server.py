@@ -7,7 +7,7 @@ from tests.property.fuzz_server import fuzz
 
 @pytest.mark.slow
 def test_broken_requests_are_answered_and_leave_nothing_behind():
-    report = fuzz(2000, seed=7)
+    report = fuzz(1200, seed=7)
     assert report.failures == []
-    assert report.n_answered == 2000
-    assert report.statuses[200] + report.statuses[201] > 300  # they reach what lies behind the checks
+    assert report.n_answered == 1200
+    assert report.statuses[200] + report.statuses[201] > 200  # they reach what lies behind the checks
