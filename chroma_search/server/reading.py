@@ -7,6 +7,7 @@ the types of the route's model, whatever was sent.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,9 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float) -> byt
     if length.isdecimal() and int(length) > limit_bytes:
         raise _too_large(limit_bytes)
     try:
+        if sys.version_info >= (3, 11):
+            async with asyncio.timeout(timeout_s):  # `wait_for` makes a task of it: ten times dearer
+                return await _whole(request, limit_bytes)
         return await asyncio.wait_for(_whole(request, limit_bytes), timeout_s)
     except (TimeoutError, asyncio.TimeoutError):
         raise RequestTimeoutError(f"the body did not come within {timeout_s:g} s") from None
