@@ -10,6 +10,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chroma_search.server.joined_writes import joined
+
 MAX_HEADER_BYTES = 64 * 1024
 
 
@@ -20,7 +22,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Give the first headers their time."""
-        super().connection_made(_JoinedWrites(transport, self.loop))  # type: ignore[arg-type]  # does what one does
+        super().connection_made(joined(transport, self.loop))
         self._header_bytes = 0
         self._is_in_headers = True
         self._header_timer: asyncio.TimerHandle | None = self.loop.call_later(self.header_timeout_s, self._too_slow)
@@ -65,44 +67,3 @@ class BoundedProtocol(HttpToolsProtocol):
     def _end(self, status: bytes) -> None:
         self.transport.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
         self.transport.close()
-
-
-class _JoinedWrites:
-    """A transport that writes the head of an answer together with what follows at once.
-
-    uvicorn writes them one after the other: two calls of the system and two packets, and a client that wakes twice,
-    for what is mostly shorter than one packet.
-
-    Args:
-        transport: what is written to; all but `write` is its own.
-        loop: which writes the head of an answer that nothing follows.
-    """
-
-    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._head = b""
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        """Write; a head waits for what comes in the same turn of the loop."""
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.writelines((head, data) if data else (head,))
-            return
-        if data[:5] == b"HTTP/" and data[-4:] == b"\r\n\r\n":
-            self._head = data
-            self._loop.call_soon(self._write_head)
-            return
-        self._transport.write(data)
-
-    def close(self) -> None:
-        """Close when all is written."""
-        self._write_head()
-        self._transport.close()
-
-    def _write_head(self) -> None:
-        if self._head:
-            self.write(b"")

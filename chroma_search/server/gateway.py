@@ -166,6 +166,9 @@ class Gateway:
         deadline.start(future, request, has_begun_writing=route.writes)
         try:
             return await future
+        except asyncio.CancelledError:  # the server stops, and has waited long enough
+            deadline.end()
+            raise
         finally:
             deadline.stop()
 
@@ -214,6 +217,10 @@ class _Deadline:
             raise ClientDisconnect
         if time.monotonic() > self._until:
             raise self.error()
+
+    def end(self) -> None:
+        """Let the call end at its next checkpoint: nobody waits for it."""
+        self._is_gone = True
 
     def error(self, *, has_begun_writing: bool = False) -> DeadlineError:
         """Return the error of a call whose time is up."""
