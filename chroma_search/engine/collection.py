@@ -25,7 +25,8 @@ from chroma_search.engine.explaining import RanSearch, explain
 from chroma_search.engine.filter_gate import check_filterable
 from chroma_search.engine.flushing import Flusher
 from chroma_search.engine.requests import ExplainMode, Found, RunOptions, Selection, WriteBatch
-from chroma_search.engine.writing import RecordStore
+from chroma_search.engine.write_queue import WaitingWrite, WriteQueue, merged
+from chroma_search.engine.writing import RecordStore, refusal_of
 from chroma_search.errors import (
     CorruptionError,
     DimensionMismatchError,
@@ -113,6 +114,7 @@ class CollectionEngine:
         """Time (`time.monotonic`) when a query or a write took its snapshot."""
         spec = IndexSpec(config.space, config.index_kind, config.index_params)
         self._store = RecordStore(spec, seals=folder is None)
+        self._writes = WriteQueue()
         self._log: Log | None = None
         self._segments: SegmentFolder | None = None
         self._flusher: Flusher | None = None
@@ -202,22 +204,55 @@ class CollectionEngine:
         return len(entry.ids)
 
     def _write(self, op: Operation, batch: WriteBatch) -> None:
-        """Catch up, check, append, and only when that is durable, apply."""
-        entry = LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris)
+        """Let a write wait for the lock, and carry it out unless another writer has done so meanwhile."""
         self._check_writable()
         if self._flusher is not None:
             self._flusher.pause()
+        write = self._writes.put(LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris))
         with self._lock:
-            log = self._opened_log()
-            with log.writing():
-                self._catch_up()
-                self._store.check(entry)
-                has_effect = self._store.has_effect(entry)
-                if has_effect:
-                    log.append(entry)
-            if has_effect:
-                self._applied(entry)  # as a whole, for readers see what is applied
+            if not write.is_done:
+                self._carry_out_with(write)
+        if write.error is not None:
+            raise write.error
         reach("store.after_apply")
+
+    def _carry_out_with(self, own: WaitingWrite) -> None:
+        """Carry out a write and those that wait with it; when that fails, it alone, for the fault may be another's."""
+        writes = self._writes.take_with(own)
+        try:
+            self._carry_out(writes)
+        except BaseException as error:
+            if own.is_done:
+                raise
+            self._writes.put_back(writes[1:])
+            if len(writes) == 1 or isinstance(error, LockedError) or not isinstance(error, Exception):
+                raise
+            self._carry_out([own])
+
+    def _carry_out(self, writes: Sequence[WaitingWrite]) -> None:
+        """Catch up, check, append, and only when that is durable, apply."""
+        log = self._opened_log()
+        with log.writing():
+            self._catch_up()
+            entries = merged(self._effective(writes))
+            for entry in entries:
+                log.append(entry)
+        for each in writes:
+            each.is_done = True
+        for entry in entries:
+            self._applied(entry)  # as a whole, for readers see what is applied
+
+    def _effective(self, writes: Sequence[WaitingWrite]) -> list[LogEntry]:
+        """Return the entries that change anything; what cannot be applied is refused."""
+        dimension = self._store.snapshot.dimension
+        entries: list[LogEntry] = []
+        for each in writes:
+            each.error = refusal_of(each.entry, dimension)
+            if each.error is None and self._store.has_effect(each.entry):
+                entries.append(each.entry)
+                if each.entry.vectors is not None:
+                    dimension = each.entry.vectors.shape[1]
+        return entries
 
     def _applied(self, entry: LogEntry) -> None:
         self._store.apply(entry)

@@ -47,13 +47,9 @@ class RecordStore:
         Raises:
             DimensionMismatchError: vectors of another dimension than the collection's.
         """
-        expected = self.snapshot.dimension
-        if entry.vectors is None or expected is None or entry.vectors.shape[1] == expected:
-            return
-        got = entry.vectors.shape[1]
-        raise DimensionMismatchError(
-            f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
-        )
+        error = refusal_of(entry, self.snapshot.dimension)
+        if error is not None:
+            raise error
 
     def has_effect(self, entry: LogEntry) -> bool:
         """Tell whether an entry would change anything: an `add` of new ids, an `update` of known ones."""
@@ -141,6 +137,16 @@ class RecordStore:
             ],
             uris=_replaced(held.uris(), _picked(entry.uris, places)),
         )
+
+
+def refusal_of(entry: LogEntry, dimension: int | None) -> DimensionMismatchError | None:
+    """Return why an entry cannot be applied to a collection of this dimension, None when it can."""
+    if entry.vectors is None or dimension is None or entry.vectors.shape[1] == dimension:
+        return None
+    got = entry.vectors.shape[1]
+    return DimensionMismatchError(
+        f"Collection expecting embedding with dimension of {dimension}, got {got}", expected=dimension, got=got
+    )
 
 
 def merged_metadata(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any] | None:
