@@ -1,4 +1,4 @@
-"""Tables of the last run in `results/`; measures nothing.
+"""Tables of the last run of each kind of request in `results/`; measures nothing.
 
 python -m benchmarks.server.report
 """
@@ -22,12 +22,11 @@ def main() -> None:
 
 
 def print_report(folder: Path = RESULTS) -> None:
-    """Print the tables of the last run."""
-    lines = (folder / "server.jsonl").read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    last = [row for row in rows if row["run"] == rows[-1]["run"]]
-    _print_load([row for row in last if row["measure"] == "load"])
-    _print_answers([row for row in last if row["measure"] == "answers"])
+    """Print the tables."""
+    rows = [json.loads(line) for line in (folder / "server.jsonl").read_text().splitlines()]
+    last = {row["workload"]: row["run"] for row in rows if row["measure"] == "load"}
+    _print_load([row for row in rows if row["measure"] == "load" and row["run"] == last[row["workload"]]])
+    _print_answers([row for row in rows if row["measure"] == "answers" and row["run"] == rows[-1]["run"]])
 
 
 def _print_load(rows: list[Row]) -> None:

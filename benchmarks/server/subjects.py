@@ -75,7 +75,11 @@ class Subject:
 
     def rss_mb(self) -> float:
         """Return the memory of all its processes, 10^6 bytes; pages they share count once."""
-        return sum(_pss_kb(each) for each in self._processes()) * 1024 / 1e6
+        return sum(_smaps_kb(each, "Pss:") for each in self._processes()) * 1024 / 1e6
+
+    def anonymous_mb(self) -> float:
+        """Return the memory that no file backs, 10^6 bytes."""
+        return sum(_smaps_kb(each, "Anonymous:") for each in self._processes()) * 1024 / 1e6
 
     def rest(self) -> float:
         """Wait until it has nothing to do; return the seconds that took."""
@@ -138,9 +142,9 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def _pss_kb(pid: int) -> int:
+def _smaps_kb(pid: int, field: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
+    return next((int(line.split()[1]) for line in lines if line.startswith(field)), 0)

@@ -47,12 +47,17 @@ class Workload:
 
 def requests_of(workload: Workload, collection_id: str, bodies: Sequence[Body]) -> list[bytes]:
     """Return complete HTTP requests."""
+    return [request_of(collection_id, workload.path, each) for each in bodies]
+
+
+def request_of(collection_id: str, path: str, body: Body) -> bytes:
+    """Return one complete HTTP request."""
+    sent = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
     head = (
-        f"POST {BASE}/{collection_id}/{workload.path} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
-        "content-type: application/json\r\ncontent-length: "
-    ).encode()
-    sent = [orjson.dumps(each, option=orjson.OPT_SERIALIZE_NUMPY) for each in bodies]
-    return [head + str(len(each)).encode() + b"\r\n\r\n" + each for each in sent]
+        f"POST {BASE}/{collection_id}/{path} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        f"content-type: application/json\r\ncontent-length: {len(sent)}\r\n\r\n"
+    )
+    return head.encode("ascii") + sent
 
 
 def query_vectors(source: Source, seed: int = 21) -> NDArray[np.float32]:
