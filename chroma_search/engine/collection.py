@@ -234,12 +234,12 @@ class CollectionEngine:
         log = self._opened_log()
         with log.writing():
             self._catch_up()
-            entries = merged(self._effective(writes))
+            entries = self._effective(writes)
             for entry in entries:
                 log.append(entry)
         for each in writes:
             each.is_done = True
-        for entry in entries:
+        for entry in merged(entries):
             self._applied(entry)  # as a whole, for readers see what is applied
 
     def _effective(self, writes: Sequence[WaitingWrite]) -> list[LogEntry]:

@@ -2,7 +2,8 @@
 
 A sync of the disk takes as long for one record as for a thousand. So whoever gets the lock of a collection also carries
 out what others wait to write; each of them is acknowledged after the sync that holds it, and gets an error that is its
-own. Writes that wait at the same time have no order among each other.
+own. Writes that wait at the same time have no order among each other. In the log each is an entry of its own; applied
+they are as one, for each new segment of the tail costs time.
 """
 
 from __future__ import annotations
@@ -55,14 +56,17 @@ class WriteQueue:
         return write
 
     def take_with(self, own: WaitingWrite) -> list[WaitingWrite]:
-        """Return a waiting write, and after it those that can go with it; they wait no longer."""
+        """Return a waiting write, and after it those that go with it: of other records, and not too many."""
+        ids = set(own.entry.ids)
+        taken = [own]
         with self._lock:
             self._waiting.remove(own)
-            taken = [own]
-            n_rows = len(own.entry.ids)
-            while self._waiting and n_rows + len(self._waiting[0].entry.ids) <= MOST_ROWS:
+            while self._waiting:
+                next_ids = self._waiting[0].entry.ids
+                if len(ids) + len(next_ids) > MOST_ROWS or not ids.isdisjoint(next_ids):
+                    break
                 taken.append(self._waiting.popleft())
-                n_rows += len(taken[-1].entry.ids)
+                ids.update(next_ids)
         return taken
 
     def put_back(self, writes: Sequence[WaitingWrite]) -> None:
@@ -72,17 +76,17 @@ class WriteQueue:
 
 
 def merged(entries: Iterable[LogEntry]) -> list[LogEntry]:
-    """Return entries that do what the given ones do one after the other: neighbours become one where that can be."""
+    """Return entries that do what the given ones do one after the other: neighbours become one where that can be.
+
+    Args:
+        entries: of different records.
+    """
     found: list[list[LogEntry]] = []
-    ids: set[str] = set()
     for entry in entries:
-        fits = bool(found) and found[-1][0].op == entry.op != "update" and ids.isdisjoint(entry.ids)
-        if fits:
+        if found and found[-1][0].op == entry.op != "update":  # some updates have no vectors
             found[-1].append(entry)
-            ids.update(entry.ids)
         else:
             found.append([entry])
-            ids = set(entry.ids)
     return [_as_one(each) for each in found]
 
 

@@ -98,14 +98,22 @@ class _Appended(threading.local):
 
 def watch_appends(collection: Collection) -> _Appended:
     """Let the places in the log be known that each thread fills."""
-    log: Any = collection._live()._opened_log()  # the order that is to be proved is that of the log
-    appended, append = _Appended(), log.append
+    engine: Any = collection._live()
+    log = engine._opened_log()  # the order that is to be proved is that of the log
+    appended, append, put = _Appended(), log.append, engine._writes.put
+    waiting: dict[int, tuple[LogEntry, list[int]]] = {}  # another thread may carry out what this one waits to write
 
-    def watched(entry: LogEntry) -> None:
+    def watched_put(entry: LogEntry) -> Any:
+        waiting[id(entry)] = entry, appended.places
+        return put(entry)
+
+    def watched_append(entry: LogEntry) -> None:
         append(entry)
-        appended.places.append(log.position[1])
+        places = waiting[id(entry)][1] if id(entry) in waiting else appended.places
+        places.append(log.position[1])
 
-    log.append = watched
+    engine._writes.put = watched_put
+    log.append = watched_append
     return appended
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,19 +60,14 @@ def together(engine: CollectionEngine, *writes: Callable[[], None]) -> list[Base
     return outcomes
 
 
-def n_entries(folder: Path) -> int:
-    log = SqliteLog(folder / "log.sqlite", "read")
-    try:
-        return len(log.news().entries)
-    finally:
-        log.close()
-
-
-def test_writes_that_wait_together_are_one_entry_of_the_log(engine, tmp_path):
+def test_writes_that_wait_together_share_a_transaction(engine, monkeypatch):
     engine.add(one("first"))
+    committed: list[str] = []
+    monkeypatch.setattr("chroma_search.storage.log.reach", committed.append)
     writes = [lambda at=at: engine.add(one(f"id {at}", document=f"text {at}" if at % 2 else None)) for at in range(8)]
     assert together(engine, *writes) == [None] * 8
-    assert n_entries(tmp_path / "docs") == 2
+    assert committed.count("log.after_commit") == 1
+    assert committed.count("log.after_append") == 8
     found = engine.get(Selection(), ALL)
     assert sorted(found.ids) == ["first", *(f"id {at}" for at in range(8))]
     texts = dict(zip(found.ids, found.documents or [], strict=True))
@@ -122,14 +116,12 @@ def test_when_a_transaction_fails_each_write_is_tried_alone(engine, monkeypatch)
     assert sorted(engine.get(Selection(), ALL).ids) == ["a", "b", "c", "first"]
 
 
-def test_neighbours_that_do_the_same_to_other_records_become_one():
-    entries = [entry("add", "a", "b"), entry("add", "c", document="text"), entry("add", "a"), entry("upsert", "d")]
-    found = merged(entries)
-    assert [(each.op, list(each.ids)) for each in found] == [
-        ("add", ["a", "b", "c"]),
-        ("add", ["a"]),
-        ("upsert", ["d"]),
-    ]
+def test_neighbours_that_do_the_same_become_one():
+    found = merged(
+        [entry("add", "a", "b"), entry("add", "c", document="text"), entry("upsert", "d"), entry("add", "e")]
+    )
+    known = [("add", ["a", "b", "c"]), ("upsert", ["d"]), ("add", ["e"])]
+    assert [(each.op, list(each.ids)) for each in found] == known
     assert found[0].documents == [None, None, "text"]
     assert found[0].metadatas is None
     assert found[0].vectors is not None
@@ -139,6 +131,13 @@ def test_neighbours_that_do_the_same_to_other_records_become_one():
 def test_updates_stay_apart_for_they_may_have_no_vectors():
     entries = [LogEntry("update", ["a"], None, ["x"]), entry("update", "b")]
     assert merged(entries) == entries
+
+
+def test_two_writes_of_one_record_go_one_after_the_other():
+    queue = WriteQueue()
+    first, second, third = (queue.put(entry("upsert", *ids)) for ids in ("ab", "bc", "d"))
+    assert queue.take_with(first) == [first]
+    assert queue.take_with(second) == [second, third]
 
 
 def test_a_group_is_bounded_and_holds_what_it_was_asked_for():
