@@ -26,7 +26,7 @@ def print_report(folder: Path = RESULTS) -> None:
     rows = [json.loads(line) for line in (folder / "server.jsonl").read_text().splitlines()]
     last = {row["workload"]: row["run"] for row in rows if row["measure"] == "load"}
     _print_load([row for row in rows if row["measure"] == "load" and row["run"] == last[row["workload"]]])
-    _print_answers([row for row in rows if row["measure"] == "answers" and row["run"] == rows[-1]["run"]])
+    _print_answers([row for row in rows if row["measure"] == "answers" and row["run"] in last.values()])
 
 
 def _print_load(rows: list[Row]) -> None:
@@ -64,15 +64,12 @@ def _median(rows: list[Row], name: str) -> float:
 
 
 def _print_answers(rows: list[Row]) -> None:
-    if not rows:
-        return
-    names = list(rows[0]["right"])
-    print(f"\n| server | when | {' | '.join(names)} | records | memory MB |")
-    print("|---" * (len(names) + 4) + "|")
+    print("\n| server | when | records | memory MB | right |")
+    print("|---|---|---|---|---|")
     for row in rows:
-        shares = " | ".join(f"{row['right'][name]:.3f}" for name in names)
+        shares = ", ".join(f"{name} {share:.3f}" for name, share in row["right"].items())
         memory = f"{row['memory_mb']:,.0f}" if "memory_mb" in row else ""
-        print(f"| {row['server']} | {row['when']} | {shares} | {row['count']:,} | {memory} |")
+        print(f"| {row['server']} | {row['when']} | {row['count']:,} | {memory} | {shares} |")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,20 +10,24 @@ from numpy.typing import NDArray
 
 from benchmarks.ingest.source import Source
 from benchmarks.server.subjects import BASE, Subject
-from benchmarks.server.workloads import N_RESULTS, WORKLOADS, bucket_range, query_vectors
+from benchmarks.server.workloads import N_RESULTS, Workload, bucket_range, query_vectors
 
 N_CHECKED = 40
 """Few, for a filtered query of upstream's server takes most of a second."""
 
 
-def check(subject: Subject, collection_id: str, source: Source, n_rows: int) -> dict[str, Any]:
-    """Return recall of queries, with and without filter, and the share of right records of `get`.
+def check(
+    subject: Subject, collection_id: str, source: Source, n_rows: int, chosen: Sequence[Workload]
+) -> dict[str, Any]:
+    """Return recall of queries, and the share of right records of `get`, for the chosen requests that read.
 
     A hit counts by its distance (ties, and rows that were added meanwhile and are as near, count too).
     """
     truth = _distances(source, n_rows)
     shares: dict[str, float] = {}
-    for workload in WORKLOADS[:4]:
+    for workload in chosen:
+        if workload.path not in ("query", "get"):
+            continue
         bodies = list(workload.bodies(source, n_rows, 0))[:N_CHECKED]
         right: list[float] = []
         for at, body in enumerate(bodies):
