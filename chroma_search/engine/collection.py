@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.engine.flushing import Flusher
-from chroma_search.engine.writing import RecordStore, check_dimension
+from chroma_search.engine.write_queue import WaitingWrite, WriteQueue, merged
+from chroma_search.engine.writing import RecordStore, check_dimension, refusal_of
 from chroma_search.errors import (
     CorruptionError,
     LockedError,
@@ -107,6 +108,7 @@ class CollectionEngine:
         """Time (`time.monotonic`) when a query or a write took its snapshot."""
         spec = IndexSpec(config.space, config.index_kind, config.index_params)
         self._store = RecordStore(spec, seals=folder is None)
+        self._writes = WriteQueue()
         self._log: Log | None = None
         self._segments: SegmentFolder | None = None
         self._flusher: Flusher | None = None
@@ -204,26 +206,27 @@ class CollectionEngine:
         return len(entry.ids)
 
     def _write(self, op: Operation, *batches: WriteBatch) -> None:
-        """Catch up, check, append, and only when that is durable, apply."""
-        entries = [
-            LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris) for batch in batches
-        ]
+        """Let a write wait for the lock, and carry it out unless another writer has done so meanwhile."""
         self._check_writable()
         if self._flusher is not None:
             self._flusher.pause()
+        write = self._writes.put(
+            *(LogEntry(op, batch.ids, batch.vectors, batch.documents, batch.metadatas, batch.uris) for batch in batches)
+        )
 
-        def write(log: Log) -> None:
-            with log.writing(waits=False):
-                self._catch_up()
-                for entry in entries:
-                    self._store.check(entry)
-                having_effect = [entry for entry in entries if self._store.has_effect(entry)]
-                for entry in having_effect:
-                    log.append(entry)
-            for entry in having_effect:
-                self._applied(entry)  # as a whole, for readers see what is applied
+        def carry_out(_: Log) -> None:
+            if not write.is_done:
+                self._carry_out_with(write)
 
-        self._when_free(write)
+        try:
+            self._when_free(carry_out)
+        except BaseException:
+            with self._lock:  # nobody is carrying it out
+                if not write.is_done:
+                    self._writes.withdraw(write)
+                    raise
+        if write.error is not None:
+            raise write.error
         reach("store.after_apply")
 
     def _when_free(self, write: Callable[[Log], T]) -> T:
@@ -241,6 +244,47 @@ class CollectionEngine:
                 if time.monotonic() >= until:
                     raise
             time.sleep(RETRY_S)
+
+    def _carry_out_with(self, own: WaitingWrite) -> None:
+        """Carry out a write and those that wait with it; when that fails, it alone, for the fault may be another's."""
+        writes = self._writes.take_with(own)
+        try:
+            self._carry_out(writes)
+        except BaseException as error:
+            if own.is_done:
+                raise
+            is_busy = isinstance(error, LockedError)
+            self._writes.put_back(writes if is_busy else writes[1:])
+            if len(writes) == 1 or is_busy or not isinstance(error, Exception):
+                raise
+            self._carry_out([own])
+
+    def _carry_out(self, writes: Sequence[WaitingWrite]) -> None:
+        """Catch up, check, append, and only when that is durable, apply."""
+        log = self._opened_log()
+        with log.writing(waits=False):
+            self._catch_up()
+            entries = self._effective(writes)
+            for entry in entries:
+                log.append(entry)
+        for each in writes:
+            each.is_done = True
+        for entry in merged(entries):
+            self._applied(entry)  # as a whole, for readers see what is applied
+
+    def _effective(self, writes: Sequence[WaitingWrite]) -> list[LogEntry]:
+        """Return the entries that change anything; a write of which one cannot be applied is refused."""
+        dimension = self._store.snapshot.dimension
+        entries: list[LogEntry] = []
+        for each in writes:
+            each.error = next(filter(None, (refusal_of(entry, dimension) for entry in each.entries)), None)
+            if each.error is not None:
+                continue
+            for entry in each.entries:
+                if self._store.has_effect(entry):
+                    entries.append(entry)
+                    dimension = dimension if entry.vectors is None else entry.vectors.shape[1]
+        return entries
 
     def _applied(self, entry: LogEntry) -> None:
         self._store.apply(entry)

@@ -81,9 +81,9 @@ class RecordStore:
         Raises:
             DimensionMismatchError: vectors of another dimension than the collection's.
         """
-        expected = self.snapshot.dimension
-        if entry.vectors is not None and expected is not None:
-            check_dimension(entry.vectors.shape[1], expected)
+        error = refusal_of(entry, self.snapshot.dimension)
+        if error is not None:
+            raise error
 
     def has_effect(self, entry: LogEntry) -> bool:
         """Tell whether an entry would change anything: an `add` of new ids, an `update` of known ones."""
@@ -202,6 +202,16 @@ def check_dimension(got: int, expected: int) -> None:
         raise DimensionMismatchError(
             f"Collection expecting embedding with dimension of {expected}, got {got}", expected=expected, got=got
         )
+
+
+def refusal_of(entry: LogEntry, dimension: int | None) -> DimensionMismatchError | None:
+    """Return why an entry cannot be applied to a collection of this dimension, None when it can."""
+    try:
+        if entry.vectors is not None and dimension is not None:
+            check_dimension(entry.vectors.shape[1], dimension)
+    except DimensionMismatchError as error:
+        return error
+    return None
 
 
 def merged_metadata(old: dict[str, Any] | None, new: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -28,6 +28,7 @@ from chroma_search.server.route_table import RouteTable
 from chroma_search.server.routes import ROUTES
 from chroma_search.server.settings import ServerSettings
 from chroma_search.server.tracing import Tracing
+from chroma_search.server.warm_up import warm_up
 
 PREFIX = "/api/v2"
 V1 = "/api/v1"
@@ -77,6 +78,7 @@ class Application:
         settings = self._settings
         self._database = self._given or Database(settings.persist_path, memory_limit=settings.memory_limit_bytes)
         self._gateway = Gateway(self._database, settings, self._authentication, self._metrics, self._tracing)
+        warm_up(settings.persist_path)
 
     def close(self) -> None:
         """Let the calls at work end, and close the data."""

@@ -13,6 +13,8 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from chroma_search.server.joined_writes import joined
+
 MAX_HEADER_BYTES = 64 * 1024
 LINGER_S = 5.0
 """How long the rest of a body is thrown away after its answer: closing at once would lose the answer, too."""
@@ -63,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Make room for the connection, and give its first headers their time."""
-        super().connection_made(transport)
+        super().connection_made(joined(transport, self.loop))
         if len(self.connections) > self._limits.max_connections:
             others: Any = (each for each in self.connections if each is not self)
             idle = next((each for each in others if each.is_idle), None)

@@ -16,8 +16,8 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -31,6 +31,7 @@ from chroma_search.server.access.origins import Origins
 from chroma_search.server.access.roles import Identity
 from chroma_search.server.answers import to_json
 from chroma_search.server.call import Call, Route
+from chroma_search.server.call_threads import CallThreads
 from chroma_search.server.logs import FACTS
 from chroma_search.server.metrics import Metrics
 from chroma_search.server.rate import Rates
@@ -87,30 +88,29 @@ class Gateway:
         self._tracing = tracing
         per_second = settings.requests_per_second
         self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
-        self._readers = ThreadPoolExecutor(settings.reader_threads, "reader")
-        self._writers = ThreadPoolExecutor(settings.writer_threads, "writer")
-        self._logins = ThreadPoolExecutor(1, "login")  # of its own: passwords are dear, and writers may all be waiting
+        self._readers = CallThreads(settings.reader_threads, "reader")
+        self._writers = CallThreads(settings.writer_threads, "writer")
+        self._logins = CallThreads(1, "login")  # of its own: passwords are dear, and writers may all be waiting
         is_open = settings.users_file is None and not settings.allow_unauthenticated
         self._origins = Origins(settings.cors_allow_origins) if is_open else None
         self._n_at_work = self._bytes_at_work = 0
 
     def close(self) -> None:
         """Wait for the calls that are at work."""
-        self._readers.shutdown()
-        self._writers.shutdown()
-        self._logins.shutdown()
+        self._readers.close()
+        self._writers.close()
+        self._logins.close()
 
     async def answer(self, request: Request, route: Route, path: Mapping[str, str]) -> Response:
         """Return the answer to a request; never raises for what a request can do."""
         progress = _Progress(_request_id(), time.monotonic(), route)
         try:
             body = await self._run(request, route, path, progress)
-            response = Response(body, route.status, media_type="application/json")
+            response = Response(body, route.status, {TRACE_ID: progress.request_id}, "application/json")
         except ClientDisconnect:
             response = Response(status_code=499)  # nobody reads it; the log does
         except Exception as error:
-            response = _refused(refusal_of(error))
-        response.headers[TRACE_ID] = progress.request_id
+            response = _refused(refusal_of(error), progress.request_id)
         self._note(progress, request.method, response.status_code, len(response.body))
         return response
 
@@ -126,8 +126,7 @@ class Gateway:
         address = request.client.host if request.client else ""
         authentication = self._authentication
         if authentication.is_slow(request.headers):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._logins, authentication.identify, request.headers, address)
+            return await self._logins.run(partial(authentication.identify, request.headers, address))
         return authentication.identify(request.headers, address)
 
     async def _run(self, request: Request, route: Route, path: Mapping[str, str], progress: _Progress) -> bytes:
@@ -140,7 +139,7 @@ class Gateway:
         if self._n_at_work >= self._settings.max_concurrent_requests:
             raise OverloadedError("the server is busy: try again", retry_after_s=1.0)
         self._n_at_work += 1
-        self._metrics.at_work.inc()
+        self._metrics.at_work.set(self._n_at_work)
         try:
             query = None if route.query is None else parse_query(request.query_params, route.query)
             sent = b"" if route.body is None else await self._read(request, progress)
@@ -148,7 +147,7 @@ class Gateway:
         finally:
             self._n_at_work -= 1
             self._bytes_at_work -= progress.n_bytes
-            self._metrics.at_work.dec()
+            self._metrics.at_work.set(self._n_at_work)
 
     async def _read(self, request: Request, progress: _Progress) -> bytes:
         def take(n_bytes: int) -> None:
@@ -176,22 +175,16 @@ class Gateway:
                 self._tracing.operators(call.notes.get(RAN, ()))
             return to_json(answer)
 
-        loop = asyncio.get_running_loop()
         pool = self._writers if route.writes else self._readers
-        future = loop.run_in_executor(pool, contextvars.copy_context().run, work)
-        watch = loop.call_later(WATCH_AFTER_S, lambda: deadline.watch(request))
+        future = pool.run(partial(contextvars.copy_context().run, work), late=_note_late)
+        deadline.start(future, request, has_begun_writing=route.writes)
         try:
-            done, _ = await asyncio.wait({future}, timeout=self._settings.request_timeout_s + GRACE_S)
+            return await future
         except asyncio.CancelledError:  # the server stops, and has waited long enough
             deadline.end()
             raise
         finally:
-            watch.cancel()
-            deadline.stop_watching()
-        if not done:
-            future.add_done_callback(_forget)
-            raise deadline.error(has_begun_writing=route.writes)
-        return future.result()
+            deadline.stop()
 
     def _note(self, progress: _Progress, method: str, status: int, n_bytes: int) -> None:
         seconds = time.monotonic() - progress.started
@@ -220,12 +213,16 @@ class Gateway:
 
 
 class _Deadline:
-    """Says when a call has to end: its time is up, or its client has gone. Asked from the thread of the call."""
+    """Says when a call has to end: its time is up, or its client has gone. Asked from the thread of the call.
+
+    The loop looks after a call with one timer: most calls have ended before it goes off.
+    """
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._until = time.monotonic() + timeout_s
         self._is_gone = False
+        self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
 
     def check(self) -> None:
@@ -244,12 +241,24 @@ class _Deadline:
         rest = ": it may still be written" if has_begun_writing else ""
         return DeadlineError(f"the call took longer than {self._timeout_s:g} s{rest}")
 
-    def watch(self, request: Request) -> None:
-        """Begin to look whether the client goes away."""
-        self._watcher = asyncio.get_running_loop().create_task(self._wait_until_gone(request))
+    def start(self, future: asyncio.Future[bytes], request: Request, *, has_begun_writing: bool) -> None:
+        """Begin to look after a call: whether its client goes away, and, a while after its time is up, end the wait."""
+        loop = asyncio.get_running_loop()
 
-    def stop_watching(self) -> None:
+        def give_up() -> None:
+            if not future.done():
+                future.set_exception(self.error(has_begun_writing=has_begun_writing))
+
+        def watch() -> None:
+            self._watcher = loop.create_task(self._wait_until_gone(request))
+            self._timer = loop.call_later(max(0.0, self._timeout_s + GRACE_S - WATCH_AFTER_S), give_up)
+
+        self._timer = loop.call_later(WATCH_AFTER_S, watch)
+
+    def stop(self) -> None:
         """Look no longer."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
 
@@ -261,13 +270,12 @@ class _Deadline:
                 return
 
 
-def _refused(refusal: Refusal) -> Response:
-    return Response(refusal.body, refusal.status, refusal.headers, refusal.media_type)
+def _refused(refusal: Refusal, request_id: str) -> Response:
+    return Response(refusal.body, refusal.status, {**refusal.headers, TRACE_ID: request_id}, refusal.media_type)
 
 
-def _forget(future: asyncio.Future[bytes]) -> None:
+def _note_late(error: BaseException | None) -> None:
     """Take the outcome of a call that nobody waits for any more."""
-    error = None if future.cancelled() else future.exception()
     if error is not None and not isinstance(error, (ChromaSearchError, ClientDisconnect)):
         _logger.error("a call failed after its deadline", exc_info=error)
 

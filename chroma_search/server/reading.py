@@ -7,6 +7,7 @@ the types of the route's model, whatever was sent.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -47,6 +48,9 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float, take: 
     if length.isdecimal() and int(length) > limit_bytes:
         raise _too_large(limit_bytes)
     try:
+        if sys.version_info >= (3, 11):
+            async with asyncio.timeout(timeout_s):  # `wait_for` makes a task of it: ten times dearer
+                return await _whole(request, limit_bytes, take)
         return await asyncio.wait_for(_whole(request, limit_bytes, take), timeout_s)
     except (TimeoutError, asyncio.TimeoutError):
         raise SlowRequestError(f"the body did not come within {timeout_s:g} s") from None

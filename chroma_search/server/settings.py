@@ -63,7 +63,8 @@ class ServerSettings(BaseModel):
         allow_unauthenticated: listen on other addresses than loopback although there is no authentication.
         tls_certificate, tls_key: PEM files; both or none.
         workers: processes that share the folder.
-        reader_threads, writer_threads: calls at work at once in a process.
+        reader_threads, writer_threads: calls at work at once in a process. Writes that wait for one collection share a
+            transaction, so many threads write faster than few.
         max_concurrent_requests: calls at work or waiting in a process; 503 beyond.
         max_bytes_at_work: bodies of those calls together; 503 beyond.
         max_connections: connections open in a process; beyond, idle ones are closed for new ones.
@@ -99,7 +100,7 @@ class ServerSettings(BaseModel):
     tls_key: Path | None = None
     workers: int = Field(1, ge=1, le=64)
     reader_threads: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1024)
-    writer_threads: int = Field(4, ge=1, le=1024)
+    writer_threads: int = Field(16, ge=1, le=1024)
     max_concurrent_requests: int = Field(512, ge=1)
     max_bytes_at_work: int = Field(1024**3, ge=1)
     max_connections: int = Field(2048, ge=1)

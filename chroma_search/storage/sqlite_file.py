@@ -102,8 +102,13 @@ class SqliteFile:
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
-        with self._lock, self._our_errors():
-            return self._own().execute(statement, values).fetchall()
+        try:  # what `_our_errors` does: two calls of every read come here, and the generator takes as long as they do
+            with self._lock:
+                return self._own().execute(statement, values).fetchall()
+        except sqlite3.IntegrityError:
+            raise
+        except READING_ERRORS as error:
+            raise self._our_error(error) from error
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row of values."""

@@ -99,14 +99,22 @@ class _Appended(threading.local):
 
 def watch_appends(collection: Collection) -> _Appended:
     """Let the places in the log be known that each thread fills."""
-    log: Any = engine_of(collection)._opened_log()  # the order that is to be proved is that of the log
-    appended, append = _Appended(), log.append
+    engine: Any = engine_of(collection)
+    log = engine._opened_log()  # the order that is to be proved is that of the log
+    appended, append, put = _Appended(), log.append, engine._writes.put
+    waiting: dict[int, tuple[LogEntry, list[int]]] = {}  # another thread may carry out what this one waits to write
 
-    def watched(entry: LogEntry) -> None:
+    def watched_put(*entries: LogEntry) -> Any:
+        waiting.update({id(entry): (entry, appended.places) for entry in entries})
+        return put(*entries)
+
+    def watched_append(entry: LogEntry) -> None:
         append(entry)
-        appended.places.append(log.position[1])
+        places = waiting[id(entry)][1] if id(entry) in waiting else appended.places
+        places.append(log.position[1])
 
-    log.append = watched
+    engine._writes.put = watched_put
+    log.append = watched_append
     return appended
 
 

@@ -80,12 +80,13 @@ def scan_one(of: Scanned, query: Floats, k: int, rows: Rows | None) -> Candidate
         kernels = distance_kernels(of.vectors.size)
         measured = kernels.l2_all(of.vectors, query) if rows is None else kernels.l2_rows(of.vectors, rows, query)
         stay = _nearest_relative(measured, k, of.vectors.shape[1])
-        estimates = measured.astype(np.float64)
+        left = measured[stay].astype(np.float64)
     else:
         estimates, errors = _product_estimates(of, query, rows)
         stay = _nearest_absolute(estimates, errors, k)
+        left = estimates[stay]
     kept = stay if rows is None else rows[stay]
-    return _refined(of, query, k, kept, estimates[stay], n)
+    return _refined(of, query, k, kept, left, n)
 
 
 def scan_batch(of: Scanned, queries: Vectors, k: int, rows: Rows | None) -> list[Candidates]:
@@ -158,7 +159,9 @@ def _nearest_relative(measured: Floats, k: int, dim: int) -> Rows:
         return np.arange(len(measured))
     vanished = dim * SMALLEST_NORMAL  # squares of tiny differences fall out of float32
     limit = (kth * (1.0 + factor) + 2 * vanished) / (1.0 - factor)
-    return np.flatnonzero(measured.astype(np.float64) <= limit) if limit < 1e38 else np.flatnonzero(~np.isnan(measured))
+    if limit >= 1e38:
+        return np.flatnonzero(~np.isnan(measured))
+    return np.flatnonzero(measured <= np.nextafter(np.float32(limit), np.float32(np.inf)))
 
 
 def _nearest_absolute(estimates: Doubles, errors: Doubles, k: int) -> Rows:

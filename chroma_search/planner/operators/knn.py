@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
 from chroma_search.model.mask import Mask
 from chroma_search.planner.choose import Choice, Ladder, choose
-from chroma_search.planner.operators.ranked import Ranked, best, in_segment, joined
+from chroma_search.planner.operators.ranked import Ranked, best
 from chroma_search.planner.view import SegmentView
 from chroma_search.record import record
 
@@ -94,22 +95,39 @@ class DenseRequest:
 
 def nearest(request: DenseRequest, matches: Sequence[Match], trace: list[Step] | None = None) -> list[Ranked]:
     """Return, per query, the k nearest allowed records."""
-    n_queries = len(request.queries)
-    if n_queries > QUERIES_AT_ONCE:
-        parts_of = (request.queries[at : at + QUERIES_AT_ONCE] for at in range(0, n_queries, QUERIES_AT_ONCE))
-        asked = (DenseRequest(part, request.k, request.space, request.exact, request.force) for part in parts_of)
-        return [found for each in asked for found in nearest(each, matches, trace)]
-    parts: list[list[Ranked]] = [[] for _ in range(n_queries)]
+    if len(request.queries) > QUERIES_AT_ONCE:
+        starts = range(0, len(request.queries), QUERIES_AT_ONCE)
+        parts = (request.queries[at : at + QUERIES_AT_ONCE] for at in starts)
+        asked = (DenseRequest(part, request.k, request.space, request.exact, request.force) for part in parts)
+        return [each for part in asked for each in nearest(part, matches, trace)]
+    found: list[list[tuple[int, NDArray[np.int64]]]] = [[] for _ in request.queries]
     for number, match in enumerate(matches):
         if not match.n_matching:
             continue
         checkpoint()
-        rows = match.view.segment.rows
-        for at, found in enumerate(_search_segment(request, match, trace)):
-            near = _near_enough(found, request.k)
-            distances = exact_distances(request.queries[at], rows.vectors[near], request.space)
-            parts[at].append(in_segment(number, near, rows.offset_ids, distances))
-    return [best(joined(each), request.k) for each in parts]
+        for at, candidates in enumerate(_search_segment(request, match, trace)):
+            found[at].append((number, _near_enough(candidates, request.k)))
+    return [_measured(request, query, matches, near) for query, near in zip(request.queries, found, strict=True)]
+
+
+def _measured(
+    request: DenseRequest, query: Vectors, matches: Sequence[Match], near: Sequence[tuple[int, NDArray[np.int64]]]
+) -> Ranked:
+    """Return the k nearest of the rows that segments found, by number of the segment; measured all at once."""
+    if not near:
+        return Ranked(np.empty(0, np.int64), np.empty(0, np.float64))
+    stored = [(matches[number].view.segment.rows, rows) for number, rows in near]
+    vectors = _joined([each.vectors[rows] for each, rows in stored])
+    distances = exact_distances(query, vectors, request.space)
+    offset_ids = _joined([each.offset_ids[rows] for each, rows in stored])
+    places = np.empty((len(offset_ids), 2), np.int64)
+    places[:, 0] = np.repeat([number for number, _ in near], [len(rows) for _, rows in near])
+    places[:, 1] = _joined([rows for _, rows in near])
+    return best(Ranked(offset_ids, distances, places), request.k)
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def ladder_for(request: DenseRequest, match: Match, *, is_far: bool = False) -> Ladder:

@@ -23,10 +23,16 @@ def _forget():
 
 @pytest.mark.usefixtures("_forget")
 def test_small_work_is_left_to_numpy_and_large_work_to_numba():
-    assert choice.distance_kernels(1000) is distance
     assert choice.distance_kernels(10**7) is distance_numba
     assert choice.posting_kernels(1000) is posting
     assert choice.posting_kernels(10**7) is posting_numba
+
+
+@pytest.mark.usefixtures("_forget")
+def test_kernels_that_are_loaded_take_small_distances_too(monkeypatch):
+    assert choice.distance_kernels(1000) is distance_numba
+    monkeypatch.delitem(sys.modules, "chroma_search.kernels.distance_numba")
+    assert choice.distance_kernels(1000) is distance
 
 
 @pytest.mark.usefixtures("_forget")
