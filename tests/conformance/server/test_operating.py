@@ -344,7 +344,16 @@ def test_two_processes_serve_one_folder(tmp_path):
         with server.client() as client:
             words = client.get("/metrics").text
         assert 'chroma_http_requests_total{method="POST",route="add",status="201"} 32.0' in words
-        assert len(_pids_of_figures(server)) == 2  # both have answered
+        # On an idle machine one process may take all connections that come at once: some more, one by one.
+        answered = any(_both_answer(server) for _ in range(500))
+        assert answered
+
+
+def _both_answer(server):
+    """Tell whether both processes have answered by now, after one more connection."""
+    with server.client() as client:
+        client.get("/api/v2/heartbeat")
+    return len(_pids_of_figures(server)) == 2
 
 
 def _pids_of_figures(server):
