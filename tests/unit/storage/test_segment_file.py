@@ -134,7 +134,7 @@ def test_some_rows_of_several_files_are_merged_and_written_again(tmp_path, taken
     wanted = Rows(
         [ROWS.ids[row] for row in picked],
         ROWS.offset_ids[picked],
-        ROWS.vectors[picked],
+        whole(ROWS.vectors)[picked],
         [ROWS.documents[row] for row in picked],
         [ROWS.metadatas[row] for row in picked],
         [ROWS.uris[row] for row in picked],
