@@ -133,8 +133,8 @@ def test_some_rows_of_several_files_are_merged_and_written_again(tmp_path, taken
     picked: list[int] = np.concatenate(rows).tolist()
     wanted = Rows(
         [ROWS.ids[row] for row in picked],
-        np.asarray(ROWS.offset_ids)[picked],
-        np.asarray(ROWS.vectors)[picked],
+        ROWS.offset_ids[picked],
+        whole(ROWS.vectors)[picked],
         [ROWS.documents[row] for row in picked],
         [ROWS.metadatas[row] for row in picked],
         [ROWS.uris[row] for row in picked],
