@@ -22,6 +22,7 @@ import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ RENEW_EVERY = 400
 ALLOWED_GROWTH = 60_000_000
 """Bytes that the server may grow between a third of the run and its end; caches of plans and patterns fill slowly."""
 OURS = re.compile(
-    r"(catalog\.sqlite|collections/[0-9a-f-]{36}(/(log\.sqlite|collection\.json|segments(/[\w.-]+)?))?)(-wal|-shm)?|collections"
+    r"(catalog\.sqlite|collections/[0-9a-f-]{36}(/(log\.sqlite|collection\.json|segments(/unnamed)?(/[\w.-]+)?))?)(-wal|-shm)?"
+    r"|catalog\.head|collections(/[0-9a-f-]{36}/log\.head)?"
 )
 
 VECTORS = [[0.5, 1.0], [2.0, -1.0]]
@@ -283,10 +285,20 @@ def strangers(place: Path, data: str) -> Iterator[str]:
             yield name
 
 
+@contextmanager
+def _ints_of_any_length() -> Iterator[None]:
+    """Let bodies hold ints of thousands of digits."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
 def fuzz(n: int, seed: int, only: int | None = None) -> Report:
     """Run a server in a place of its own, fuzz it, and look at what it left behind."""
-    sys.set_int_max_str_digits(0)
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+    with _ints_of_any_length(), tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         place = Path(folder)
         elsewhere = {"HOME": folder, "TMPDIR": folder}
         with child_serving(place / "data", "--log-format", "json", environment=elsewhere, cwd=place) as server:
