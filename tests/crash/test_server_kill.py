@@ -1,9 +1,7 @@
 """A server is killed under writes over HTTP: what it acknowledged is there when it has started again."""
 
-import gc
 import random
 import threading
-import warnings
 from functools import partial
 
 import httpx
@@ -12,15 +10,6 @@ import pytest
 from tests.conformance.server.serving import DEFAULT, child_serving, wait_until
 
 N_WRITERS, N_KILLS = 4, 2
-
-
-@pytest.fixture(autouse=True)
-def _collects_sockets_of_the_killed():
-    """httpcore may leave a socket open whose server is killed between its connect and its options: collected here."""
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 class Writer(threading.Thread):
