@@ -10,6 +10,7 @@ import chromadb.errors
 import numpy as np
 import pytest
 from chromadb import K, Knn, Rrf, Search
+from chromadb.api.shared_system_client import SharedSystemClient
 from chromadb.config import Settings
 
 from tests.conformance.server.serving import serving
@@ -23,6 +24,7 @@ pytestmark = [
 @pytest.fixture(autouse=True)
 def _collect_garbage():
     yield
+    SharedSystemClient.clear_system_cache()  # its admin client would keep the connection for the rest of the process
     gc.collect()  # here, where a socket that was left open is no error
 
 
