@@ -115,7 +115,7 @@ class GroupBy(Node):
     @property
     def is_active(self) -> bool:
         """True when keys and aggregate are both given."""
-        return bool(self.names) and self.aggregate is not None
+        return self.aggregate is not None and bool(self.names)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, `{}` when inactive."""

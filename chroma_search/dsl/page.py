@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from chroma_search.dsl.node import Named, Node, name_of
 from chroma_search.errors import InvalidArgumentError, WrongTypeError
@@ -69,7 +69,7 @@ class Select(Node):
     @property
     def names(self) -> tuple[str, ...]:
         """The names, in the order given."""
-        return tuple(name_of(key) for key in self.keys)
+        return cast("tuple[str, ...]", self.keys)  # since `__post_init__`
 
     def echo(self) -> list[str]:
         """Return the names as results echo them: whole columns first, then fields by name."""

@@ -464,10 +464,11 @@ class CollectionEngine:
         Rows that are too few for an index wait for none: comparing with each of them is as fast. So everything is
         indexed unless something is under way, and whoever waits for that need not write more.
         """
-        with self._lock:
-            self._catch_up()
-            is_waiting = self._flusher is not None and self._flusher.is_due
-            return self._store.n_ops, self._store.n_indexed_ops if is_waiting else self._store.n_ops
+        _ = self.snapshot  # takes in what others wrote; no lock, for a write may hold it for a while
+        is_waiting = self._flusher is not None and self._flusher.is_due
+        n_indexed = self._store.n_indexed_ops  # before the total, which a write may raise meanwhile
+        n_ops = self._store.n_ops
+        return n_ops, n_indexed if is_waiting else n_ops
 
     def stats(self) -> dict[str, Any]:
         """Return where the rows are; in a folder also the bytes, and why the last flush in the background failed."""

@@ -100,7 +100,8 @@ class Database:
         Raises:
             NotFoundError: no such tenant.
         """
-        with self._known():
+        with self._lock:
+            self._look_again()
             return self._tenant(name)
 
     def create_database(self, name: str, tenant: str) -> None:
@@ -121,12 +122,14 @@ class Database:
         Raises:
             NotFoundError: no such database.
         """
-        with self._known():
+        with self._lock:
+            self._look_again()
             return self._database(name, tenant)
 
     def list_databases(self, tenant: str, limit: int | None = None, offset: int = 0) -> list[DatabaseInfo]:
         """Return the databases of a tenant by name; none for an unknown tenant."""
-        with self._known():
+        with self._lock:
+            self._look_again()
             found = sorted((each for each in self._databases.values() if each.tenant == tenant), key=lambda e: e.name)
         return found[offset : None if limit is None else offset + limit]
 
@@ -180,7 +183,8 @@ class Database:
         Raises:
             NotFoundError: no such collection.
         """
-        with self._known():
+        with self._lock:
+            self._look_again()
             found = self._collections.get((tenant, database, name))
             if found is not None:
                 return self._engine(found)
@@ -192,7 +196,8 @@ class Database:
         Raises:
             NotFoundError: no such collection in this database.
         """
-        with self._known():
+        with self._lock:
+            self._look_again()
             for info in self._collections.values():
                 if info.id == collection_id and (info.tenant, info.database) == (tenant, database):
                     return self._engine(info)
@@ -202,13 +207,15 @@ class Database:
         self, tenant: str, database: str, limit: int | None = None, offset: int = 0
     ) -> list[CollectionEngine]:
         """Return the collections of a database in order of creation."""
-        with self._known():
+        with self._lock:
+            self._look_again()
             found = [info for place, info in self._collections.items() if place[:2] == (tenant, database)]
             return [self._engine(each) for each in found[offset : None if limit is None else offset + limit]]
 
     def count_collections(self, tenant: str, database: str) -> int:
         """Return the number of collections of a database."""
-        with self._known():
+        with self._lock:
+            self._look_again()
             return sum(place[:2] == (tenant, database) for place in self._collections)
 
     def delete_collection(self, name: str, tenant: str, database: str) -> None:
@@ -306,7 +313,8 @@ class Database:
         Raises:
             NotFoundError: the collection was deleted.
         """
-        with self._known():
+        with self._lock:
+            self._look_again()
             held = self._info(engine.id)
             root = held.lineage or held.id
             return sum(info.lineage == root for info in self._collections.values())
@@ -338,7 +346,8 @@ class Database:
         Raises:
             LockedError: another process reads all the time.
         """
-        with self._known():
+        with self._lock:
+            self._look_again()
             engines = [self._engine(info) for info in self._collections.values()]
         for engine in engines:
             engine.purge()
@@ -349,13 +358,10 @@ class Database:
 
     # --- what is known, and keeping it true ---------------------------------------------------------------------------
 
-    @contextmanager
-    def _known(self) -> Generator[None]:
-        """Hold the lock, with what other processes changed taken in."""
-        with self._lock:
-            if self._catalog.has_changed():
-                self._read()
-            yield
+    def _look_again(self) -> None:
+        """Take in what other processes changed; under the lock."""
+        if self._catalog.has_changed():
+            self._read()
 
     @contextmanager
     def _changing(self) -> Generator[None]:

@@ -33,9 +33,10 @@ from chroma_search.planner.operators.rank import Domain, RankInputs, evaluate
 from chroma_search.planner.operators.ranked import Ranked, best
 from chroma_search.planner.operators.sparse_knn import nearest_sparse
 from chroma_search.planner.view import SegmentView
+from chroma_search.record import record
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class RunSettings:
     """What a run needs to know of the collection and the caller's wishes.
 
@@ -78,7 +79,7 @@ class RunTrace:
     n_returned: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@record(eq=False)
 class Answer:
     """The page of one search.
 
@@ -140,7 +141,8 @@ class Execution:
         lists: dict[tuple[int, int], Ranked] = {}
         for (where, limit), queries in groups.items():
             started = time.perf_counter()
-            matrix = np.stack([users[0][2].dense() for users in queries.values()])
+            vectors = [users[0][2].dense() for users in queries.values()]
+            matrix = vectors[0][np.newaxis] if len(vectors) == 1 else np.stack(vectors)
             steps: list[Step] | None = [] if with_steps else None
             request = DenseRequest(matrix, limit, self._settings.space, self._settings.exact, self._settings.force)
             found = nearest(request, self._matching.matches(where), steps)
@@ -217,5 +219,7 @@ def _domain(leaf: Rank, ranked: Ranked) -> Domain:
 
 
 def _cut(ranked: Ranked, limit: Limit) -> Ranked:
+    if not limit.offset and (limit.limit is None or limit.limit >= len(ranked)):
+        return ranked
     end = None if limit.limit is None else limit.offset + limit.limit
     return ranked.picked(slice(limit.offset, end))

@@ -14,6 +14,7 @@ from chroma_search.dsl import And, Bm25, Decay, Field, GroupBy, Knn, Limit, Orde
 from chroma_search.dsl.leaves import sparse_query
 from chroma_search.dsl.node import Node, field_names
 from chroma_search.dsl.where import Comparison
+from chroma_search.record import record
 
 W = TypeVar("W", bound=Node)
 
@@ -41,7 +42,7 @@ class LeafRef(Rank):
     op: ClassVar[str] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record()
 class LogicalPlan:
     """A search in stages.
 

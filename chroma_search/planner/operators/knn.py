@@ -116,14 +116,19 @@ def _measured(
     """Return the k nearest of the rows that segments found, by number of the segment; measured all at once."""
     if not near:
         return Ranked(np.empty(0, np.int64), np.empty(0, np.float64))
-    stored = [(matches[number].view.segment.rows, rows) for number, rows in near]
-    vectors = _joined([each.vectors[rows] for each, rows in stored])
-    distances = exact_distances(query, vectors, request.space)
-    offset_ids = _joined([each.offset_ids[rows] for each, rows in stored])
-    places = np.empty((len(offset_ids), 2), np.int64)
-    places[:, 0] = np.repeat([number for number, _ in near], [len(rows) for _, rows in near])
-    places[:, 1] = _joined([rows for _, rows in near])
-    return best(Ranked(offset_ids, distances, places), request.k)
+    vectors: list[Vectors] = []
+    offset_ids: list[NDArray[np.int64]] = []
+    places = np.empty((sum([len(rows) for _, rows in near]), 2), np.int64)
+    begin = 0
+    for number, rows in near:
+        stored = matches[number].view.segment.rows
+        vectors.append(stored.vectors[rows])
+        offset_ids.append(stored.offset_ids[rows])
+        end = begin + len(rows)
+        places[begin:end, 0], places[begin:end, 1] = number, rows
+        begin = end
+    distances = exact_distances(query, _joined(vectors), request.space)
+    return best(Ranked(_joined(offset_ids), distances, places), request.k)
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -132,19 +137,16 @@ def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
 
 def ladder_for(request: DenseRequest, match: Match, *, is_far: bool = False) -> Ladder:
     """Return the access paths of one segment, the chosen one first."""
-    asked = VectorRequest(
-        k=min(request.k, match.n_matching),
-        n_matching=match.n_matching,
-        n_rows=match.view.segment.n_rows,
-        is_filtered=match.is_filtered,
-        is_far=is_far,
-    )
+    segment, k, n_matching = match.view.segment, min(request.k, match.n_matching), match.n_matching
+
+    def ladder() -> Ladder:
+        asked = VectorRequest(
+            k=k, n_matching=n_matching, n_rows=segment.n_rows, is_filtered=match.is_filtered, is_far=is_far
+        )
+        return choose(segment.vector_indexes(), asked, exact=request.exact, force=request.force)
+
     # The offers depend on counts alone, so queries with the same filter ask the very same.
-    segment = match.view.segment
-    return segment.recently(
-        (asked, request.exact, request.force),
-        lambda: choose(segment.vector_indexes(), asked, exact=request.exact, force=request.force),
-    )
+    return segment.recently((k, n_matching, match.is_filtered, is_far, request.exact, request.force), ladder)
 
 
 def _search_segment(request: DenseRequest, match: Match, trace: list[Step] | None) -> list[Candidates]:

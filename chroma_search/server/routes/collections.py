@@ -138,7 +138,7 @@ def described(engine: CollectionEngine) -> dict[str, Any]:
         "tenant": engine.tenant,
         "database": engine.database,
         "log_position": 0,
-        "version": 0,
+        "version": engine.operations()[1],  # grows with what is indexed, as upstream's with each compaction
     }
 
 

@@ -134,8 +134,12 @@ def test_a_new_collection_says_all_of_itself(client, name):
     }
 
 
-def test_a_dimension_is_known_from_the_first_write(client, records):
-    assert client.get(records.replace("/collections/", "/collections/by-id/")).json()["dimension"] == 2
+def test_a_dimension_is_known_from_the_first_write_and_the_version_grows_with_what_is_indexed(client, records):
+    place = records.replace("/collections/", "/collections/by-id/")
+    before = client.get(place).json()
+    assert before["dimension"] == 2
+    assert client.post(f"{records}/delete", json={"ids": ["a"]}).status_code == 200
+    assert client.get(place).json()["version"] > before["version"] > 0
 
 
 def test_get_or_create_returns_what_is_there(client, name):
