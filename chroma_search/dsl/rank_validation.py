@@ -27,6 +27,7 @@ from chroma_search.dsl.rrf import Rrf
 from chroma_search.dsl.where_validation import check_condition
 from chroma_search.errors import InvalidFilterError, InvalidRankError
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.model.values import MAX_INT
 
 UPSTREAM_NODES = frozenset({"$val", "$knn", "$sum", "$mul", "$max", "$min", "$sub", "$div", "$abs", "$exp", "$log"}) | {
     Rrf.op  # upstream has the class, and writes it as arithmetic
@@ -48,13 +49,26 @@ def check_rank(rank: Any, *, strict: bool = False, regex_check: RegexCheck | Non
         InvalidRankError: an argument out of its range, a query that is no vector, a node of ours under `strict`,
             nested too deep.
     """
-    if rank is None:
+    if rank is None or _is_plain(rank):
         return
     place = Place("rank", InvalidRankError)
     if not isinstance(rank, Rank):
         place.refuse_type("the rank", "a Rank, its JSON or a text", rank)
     check_bounds(rank, "rank")
     _check(rank, place, Rules(strict, regex_check))
+
+
+def _is_plain(rank: Any) -> bool:
+    """Tell whether a rank is the commonest one, a sound `Knn`: every search is checked, and a walk costs 10 us."""
+    if type(rank) is not Knn or rank.key != "#embedding" or type(rank.query) not in (np.ndarray, tuple):
+        return False
+    if type(rank.limit) is not int or not 1 <= rank.limit <= MAX_INT or rank.default is not None:
+        return False
+    try:
+        rank.dense()  # kept by the node for the search itself
+    except InvalidRankError:
+        return False
+    return type(rank.return_rank) is bool
 
 
 def _check(node: Any, above: Place, rules: Rules) -> None:

@@ -28,13 +28,12 @@ from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.sparse_vector import SparseVector
 from chroma_search.planner.execute import Answer, Execution, RunSettings, RunTrace
 from chroma_search.planner.explain import Explanation
-from chroma_search.planner.logical import LogicalPlan, lower, walk
+from chroma_search.planner.logical import LeafRef, LogicalPlan, lower, walk
 from chroma_search.planner.matching import Matching
 from chroma_search.planner.operators.knn import DenseRequest, nearest
 from chroma_search.planner.operators.ranked import Ranked
 from chroma_search.planner.optimizer import optimize
-from chroma_search.planner.rules.prune_columns import prune_columns
-from chroma_search.planner.rules.share_leaves import share_leaves
+from chroma_search.planner.rules.prune_columns import columns_read
 from chroma_search.requests import ExplainMode, Found, RunOptions
 from chroma_search.storage.snapshot import Snapshot
 
@@ -49,7 +48,7 @@ def run_searches(engine: CollectionEngine, searches: Sequence[SearchClauses], op
         _check_search(engine, clauses, options, snapshot)
     if snapshot.dimension is None:
         return [_empty(clauses.select) for clauses in searches]
-    plans = [_plan(clauses) for clauses in searches]
+    plans = [planned(clauses) for clauses in searches]
     settings = run_settings(engine, options)
     traces = None if options.observe is None else [RunTrace() for _ in plans]
     answers = Execution(snapshot.segments, settings).run(plans, traces)
@@ -119,12 +118,15 @@ def _check_search(engine: CollectionEngine, clauses: SearchClauses, options: Run
             check_dimension(len(node.dense()), snapshot.dimension)
 
 
-def _plan(clauses: SearchClauses) -> LogicalPlan:
+def planned(clauses: SearchClauses) -> LogicalPlan:
+    """Return the plan of a search, optimized."""
     checkpoint()
-    plan = lower(clauses)
-    if isinstance(plan.rank, Knn) and plan.where is None:  # the commonest search; the other rules have no work
-        return prune_columns(share_leaves(plan))
-    return optimize(plan)
+    rank = clauses.rank
+    if clauses.where is None and isinstance(rank, Knn) and not isinstance(rank.query, dict):
+        # What the rules make of the commonest search: a test compares.
+        page = clauses.group_by, clauses.order_by, clauses.limit, clauses.select
+        return LogicalPlan(None, LeafRef(0), (rank,), *page, columns_read(clauses.select))
+    return optimize(lower(clauses))
 
 
 def _itself(plan: LogicalPlan) -> LogicalPlan:

@@ -130,6 +130,8 @@ def read_query(
     Raises:
         InvalidInputError: nothing or several things given, wrong types, unequal lengths or dimensions.
     """
+    if query_embeddings is not None and query_texts is None and query_images is None and query_uris is None:
+        return vectors_of(query_embeddings, is_finite=False), "", []  # the commonest call
     columns: dict[str, Any] = {
         "embeddings": None if query_embeddings is None else vectors_of(query_embeddings, is_finite=False),
         "documents": _as_list(query_texts),

@@ -23,6 +23,8 @@ def frozen(array: RowsOf[Scalar]) -> NDArray[Scalar]:
     Raises:
         CorruptionError: it is of a file, and damaged.
     """
+    if type(array) is np.ndarray and not array.flags.writeable:
+        return array  # as most are after the first search
     view = whole(array).view(np.ndarray)
     view.flags.writeable = False
     return view

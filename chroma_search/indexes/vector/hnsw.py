@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.mask import Mask
 
 Bits = NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 GRAPH = "graph"
 MASKED_GRAPH = "masked_graph"
@@ -305,18 +306,23 @@ def _faithful(
 
 def _searched(vectors: VectorRows, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:
     return Graph(
-        vectors,
+        _in_memory(vectors),
         frozen(magnitudes.inverse),
-        graph.links,
+        _in_memory(graph.links),
         frozen(graph.upper_links),
         frozen(graph.upper_start()),
-        codes.values,
+        _in_memory(codes.values),
         codes.scales,
         codes.offsets,
         codes.centre,
         graph.entry,
         graph.n_layers,
     )
+
+
+def _in_memory(rows: RowsOf[Scalar]) -> RowsOf[Scalar]:
+    """Make a view of an array in memory that each search takes as it is; rows of a file are not read yet."""
+    return frozen(rows) if isinstance(rows, np.ndarray) else rows
 
 
 def _kept(found: Found, bits: Bits, count: int) -> Found:

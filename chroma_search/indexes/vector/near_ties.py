@@ -51,4 +51,4 @@ def first_with_near_ties(distances: NDArray[np.float64], k: int, slack: Slack) -
     if len(distances) <= k:
         return len(distances)
     limit = float(distances[k - 1]) * (1.0 + slack.relative) + slack.absolute
-    return int(np.searchsorted(distances, limit, side="right")) if math.isfinite(limit) else len(distances)
+    return int(distances.searchsorted(limit, side="right")) if math.isfinite(limit) else len(distances)

@@ -46,6 +46,8 @@ class Places:
     def _column(self, name: str) -> list[Any]:
         """Return a column of the records, segment by segment: columns of files give many rows at once for less."""
         checkpoint()
+        if len(self.views) == 1:
+            return _picked(getattr(self.views[0].segment.rows, name), self.rows)
         column: list[Any] = [None] * len(self.rows)
         for number in set(self.segments.tolist()):
             at = np.flatnonzero(self.segments == number)

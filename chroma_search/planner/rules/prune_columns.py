@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from chroma_search.dsl.page import COLUMNS
+from chroma_search.dsl.page import COLUMNS, Select
 from chroma_search.planner.logical import LogicalPlan
 
 
@@ -13,12 +13,15 @@ def prune_columns(plan: LogicalPlan) -> LogicalPlan:
 
     `SELECT #document, title` reads `documents` and `metadatas`, not `embeddings`.
     """
-    if plan.columns is not None:
-        return plan
-    names = plan.select.names
+    return plan if plan.columns is not None else replace(plan, columns=columns_read(plan.select))
+
+
+def columns_read(select: Select) -> frozenset[str]:
+    """Return the columns, out of `documents embeddings metadatas`, that a selection shows."""
+    names = select.names
     columns = {
         "documents": "#document" in names,
         "embeddings": "#embedding" in names,
         "metadatas": "#metadata" in names or any(name not in COLUMNS for name in names),
     }
-    return replace(plan, columns=frozenset(column for column, is_read in columns.items() if is_read))
+    return frozenset(column for column, is_read in columns.items() if is_read)
