@@ -82,27 +82,18 @@ class Segment:
         self.spec = spec
         self.find_ids = find_ids
         self._graph = graph
-        self._kind = kind if graph is None or callable(graph) else graph.kind
+        self.n_rows = len(rows)
+        """Number of rows, dead ones included."""
+        self.is_sealed = not name.startswith("tail")
+        """False for a segment of the tail."""
+        held = kind if graph is None or callable(graph) else graph.kind
+        is_wanted = self.is_sealed and spec.kind not in EXACT_KINDS
+        self.is_indexed = not is_wanted or (held is not None and held not in EXACT_KINDS)
+        """False for a sealed segment that waits for the approximate index that the collection wants."""
         self._lock = threading.RLock()
         self._made: dict[Hashable, Any] = {}
         self._masks: OrderedDict[Hashable, Mask] = OrderedDict()
         self._recent: OrderedDict[Hashable, Any] = OrderedDict()
-
-    @property
-    def n_rows(self) -> int:
-        """Number of rows, dead ones included."""
-        return len(self.rows)
-
-    @property
-    def is_sealed(self) -> bool:
-        """False for a segment of the tail."""
-        return not self.name.startswith("tail")
-
-    @property
-    def is_indexed(self) -> bool:
-        """False for a sealed segment that waits for the approximate index that the collection wants."""
-        is_wanted = self.is_sealed and self.spec.kind not in EXACT_KINDS
-        return not is_wanted or (self._kind is not None and self._kind not in EXACT_KINDS)
 
     @property
     def graph(self) -> VectorIndex | None:
@@ -169,6 +160,10 @@ class Segment:
     def rows_of_ids(self, ids: Iterable[str]) -> NDArray[np.int64]:
         """Return the rows that hold the ids, ascending; unknown ids are left out, dead rows are not."""
         return np.array(sorted({row for rows in self.rows_by_id(list(ids)) for row in rows}), np.int64)
+
+    def has_none_of(self, ids: Collection[str]) -> bool:
+        """Tell whether it is known at once that no row holds any of the ids."""
+        return self.find_ids is None and self.remembered("id rows", self._rows_by_id)[0].keys().isdisjoint(ids)
 
     def rows_by_id(self, ids: Collection[str]) -> Sequence[Sequence[int]]:
         """Return, per id, the rows that hold it; dead rows too."""

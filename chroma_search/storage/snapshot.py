@@ -53,6 +53,8 @@ class SegmentState:
     def find(self, ids: Sequence[str]) -> dict[str, int]:
         """Return the offset ids of those ids that live here."""
         found: dict[str, int] = {}
+        if self.segment.has_none_of(ids):
+            return found
         for each, rows in zip(ids, self.segment.rows_by_id(ids), strict=True):
             for row in rows:
                 if self.live is None or self.live[row]:

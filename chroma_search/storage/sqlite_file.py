@@ -94,6 +94,7 @@ class SqliteFile:
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.RLock()
         self._pid = os.getpid()
+        self._waits = True
         self._connection: sqlite3.Connection | None = self._opened()
 
     def data_version(self) -> int:
@@ -104,7 +105,7 @@ class SqliteFile:
         """Run a statement and return its rows."""
         try:  # what `_our_errors` does: two calls of every read come here, and the generator takes as long as they do
             with self._lock:
-                return self._own().execute(statement, values).fetchall()
+                return self._patient().execute(statement, values).fetchall()
         except sqlite3.IntegrityError:
             raise
         except READING_ERRORS as error:
@@ -175,7 +176,7 @@ class SqliteFile:
             StorageError: the disk is full, or fails.
         """
         with self._lock, self._our_errors(), closing(sqlite3.connect(path)) as copy:
-            self._own().backup(copy)
+            self._patient().backup(copy)
 
     def n_free_bytes(self) -> int:
         """Return the bytes of the file, or of what is to go into it, that hold nothing."""
@@ -194,12 +195,12 @@ class SqliteFile:
             with self._lock, self._our_errors():  # a script, for `execute` would stop after one page
                 self._own().executescript(f"PRAGMA incremental_vacuum({PAGES_FREED})")
         with self._lock:  # what readers still need of the write-ahead file stays in it, without waiting for them
-            self.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
-            try:
-                ((is_busy, _, _),) = self.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                return not is_busy
-            finally:
-                self.execute(f"PRAGMA busy_timeout = {round(self._busy_s * 1000)}")
+            with self._our_errors():
+                connection = self._own()
+                self._let_wait(connection, wait_s)
+                ((is_busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                self._let_wait(connection, self._busy_s)
+            return not is_busy
 
     def close(self) -> None:
         """Close the connection of this process; a later call fails."""
@@ -211,11 +212,22 @@ class SqliteFile:
             self._connection = self._copy = None
 
     def _begin_at_once(self) -> None:
-        self.execute("PRAGMA busy_timeout = 0")
-        try:
-            self.execute("BEGIN IMMEDIATE")
-        finally:
-            self.execute(f"PRAGMA busy_timeout = {round(self._busy_s * 1000)}")
+        with self._our_errors():
+            connection = self._own()
+            if self._waits:
+                self._let_wait(connection, 0.0)
+            connection.execute("BEGIN IMMEDIATE")
+
+    def _patient(self) -> sqlite3.Connection:
+        connection = self._own()
+        if not self._waits and not connection.in_transaction:
+            self._let_wait(connection, self._busy_s)
+        return connection
+
+    def _let_wait(self, connection: sqlite3.Connection, wait_s: float) -> None:
+        """Let statements wait for other processes, or not; that stays so, for one write often follows another."""
+        connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+        self._waits = wait_s > 0
 
     def _roll_back(self) -> None:
         connection = self._connection
@@ -229,6 +241,7 @@ class SqliteFile:
         if self._pid != os.getpid():
             _left_behind.append(self._connection)
             self._pid, self._connection = os.getpid(), self._opened()
+            self._waits = True
         return self._connection
 
     def _opened(self) -> sqlite3.Connection:
