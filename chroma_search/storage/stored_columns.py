@@ -50,10 +50,8 @@ def encode_strings(values: Sequence[str | None]) -> dict[str, NDArray[Any]]:
         block, rows = values[first : first + BLOCK_ROWS], slice(first, first + BLOCK_ROWS)
         if None in block:
             missing[rows] = [value is None for value in block]
-        text = "".join(filter(None, block))
-        content = text.encode(_ENCODING, _SURROGATES)
-        counts = np.fromiter(map(len, (value or "" for value in block)), np.int64, len(block))
-        lengths[rows] = counts if len(content) == len(text) else _byte_lengths(content, counts)
+        content = "".join(filter(None, block)).encode(_ENCODING, _SURROGATES)
+        lengths[rows] = [_byte_length(value) for value in block]
         contents.append(content)
     return {
         "bytes": np.frombuffer(b"".join(contents), np.uint8),
@@ -62,10 +60,10 @@ def encode_strings(values: Sequence[str | None]) -> dict[str, NDArray[Any]]:
     }
 
 
-def _byte_lengths(content: bytes, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the bytes of strings that follow each other in UTF-8, whose characters were counted."""
-    begins = np.flatnonzero((np.frombuffer(content, np.uint8) & 0xC0) != 0x80)  # of characters
-    return np.diff(np.append(begins, len(content))[np.cumsum(counts)], prepend=0)
+def _byte_length(value: str | None) -> int:
+    if not value:
+        return 0
+    return len(value) if value.isascii() else len(value.encode(_ENCODING, _SURROGATES))
 
 
 def encode_metadatas(values: Sequence[Mapping[str, Any] | None]) -> dict[str, NDArray[Any]]:
