@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from chroma_search.engine.catalog import CollectionInfo
-from chroma_search.engine.collection import LOG, SEGMENTS
 from chroma_search.engine.collection_card import write_card
+from chroma_search.engine.collection_home import LOG, SEGMENTS
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import Files

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
-from chroma_search.engine.collection import LOG, CollectionEngine, only_reads
+from chroma_search.engine.collection import CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
+from chroma_search.engine.collection_home import LOG
 from chroma_search.engine.sweeping import remove_tree, sweep
 from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
 from chroma_search.schema.configuration import CollectionConfig
@@ -437,12 +438,12 @@ class Database:
         """
         assert self._memory_limit is not None
         engines = [engine for engine in list(self._engines.values()) if engine is not grown]
-        held = grown.held_bytes + sum(engine.held_bytes for engine in engines)
-        for engine in sorted(engines, key=lambda each: each.last_used):
+        held = grown.home.held_bytes + sum(engine.home.held_bytes for engine in engines)
+        for engine in sorted(engines, key=lambda each: each.home.last_used):
             if held <= self._memory_limit:
                 return
-            n_bytes = engine.held_bytes
-            if n_bytes and engine.unload():
+            n_bytes = engine.home.held_bytes
+            if n_bytes and engine.home.unload():
                 held -= n_bytes
 
     def _info(self, id_: uuid.UUID) -> CollectionInfo:

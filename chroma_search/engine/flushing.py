@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chroma_search.engine.background import Background
-from chroma_search.engine.writing import RecordStore
+from chroma_search.engine.record_store import RecordStore
 from chroma_search.errors import ChromaSearchError, LockedError, NotFoundError
 from chroma_search.indexes.vector.coded import CodedIndex
 from chroma_search.record import record

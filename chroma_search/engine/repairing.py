@@ -32,11 +32,12 @@ from chroma_search.engine.catalog import (
     SoundRows,
     sound_rows,
 )
-from chroma_search.engine.collection import LOG, SEGMENTS, CollectionEngine
+from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.collection_card import CARD, read_card, write_card
+from chroma_search.engine.collection_home import LOG, SEGMENTS
 from chroma_search.engine.database import CATALOG, COLLECTIONS, DAMAGED
+from chroma_search.engine.record_store import RecordStore
 from chroma_search.engine.verifying import Progress, holds_records, verify, verify_collection
-from chroma_search.engine.writing import RecordStore
 from chroma_search.errors import ChromaSearchError, CorruptionError, FormatVersionError, StorageError
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach

@@ -20,7 +20,7 @@ from chroma_search.dsl.validation import check_search
 from chroma_search.engine.collection import found_columns
 from chroma_search.engine.explaining import RanSearch, explain
 from chroma_search.engine.filter_gate import check_filterable
-from chroma_search.engine.writing import check_dimension
+from chroma_search.engine.record_store import check_dimension
 from chroma_search.errors import InvalidRankError
 from chroma_search.indexes.text.analyzer import Analyzer
 from chroma_search.indexes.text.regex import check_regex

@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from chroma_search.engine.catalog import Catalog
-from chroma_search.engine.collection import LOG, SEGMENTS
+from chroma_search.engine.collection_home import LOG, SEGMENTS
 from chroma_search.errors import NotFoundError, StorageError
 from chroma_search.storage.files import Files
 from chroma_search.storage.log import SqliteLog

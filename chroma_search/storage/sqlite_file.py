@@ -51,6 +51,10 @@ Mode = Literal["create", "open", "read"]
 _NOT_WRITABLE = ("unable to open database file", "readonly", "disk I/O error")
 """What SQLite says of a database with a write-ahead file where it cannot write."""
 
+_MAGIC = b"SQLite format 3\0"
+_VERSIONS = (18, 19)
+"""Where the header of a database has the formats to write and to read: a larger one makes SQLite refuse to write."""
+
 READING_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What comes of a damaged file; the second one where a message of SQLite quotes a name that is damaged."""
 
@@ -249,6 +253,7 @@ class SqliteFile:
             return self._added(self._made(self._connected(":memory:")))
         if self._mode != "create" and not self.path.exists():
             raise self._damaged(f"{self.path} is missing", "a file")
+        self._check_versions(self.path)
         self._check_write_ahead(self.path)
         if self._mode == "read":
             return self._checked(self._opened_to_read(self.path))
@@ -283,6 +288,24 @@ class SqliteFile:
                 if "locked" not in str(error) or time.monotonic() > until:
                     raise
                 time.sleep(RETRY_S)
+
+    def _check_versions(self, path: Path) -> None:
+        """Refuse a file that says of itself that this SQLite may not write it: ours never do, so a bit has flipped."""
+        try:
+            with path.open("rb") as file:
+                header = file.read(len(_MAGIC) + 4)
+        except FileNotFoundError:
+            return
+        if len(header) < len(_MAGIC) + 4 or not header.startswith(_MAGIC):
+            return  # SQLite refuses it itself
+        for at in _VERSIONS:
+            if header[at] not in (1, 2):
+                raise CorruptionError(
+                    f"{path} is damaged at byte {at}: restore it from a backup, or repair() the folder",
+                    path=str(path),
+                    offset=at,
+                    expected=f"format version 1 or 2, not {header[at]}",
+                )
 
     @staticmethod
     def _check_write_ahead(path: Path) -> None:

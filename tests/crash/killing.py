@@ -15,8 +15,8 @@ from typing import Any
 
 import chroma_search
 from chroma_search.engine.catalog import Catalog
-from chroma_search.engine.collection import LOG, SEGMENTS
 from chroma_search.engine.collection_card import CARD
+from chroma_search.engine.collection_home import LOG, SEGMENTS
 from chroma_search.engine.database import CATALOG, COLLECTIONS
 from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.segment_folder import LOCK, SUFFIX, UNNAMED

@@ -100,8 +100,8 @@ class _Appended(threading.local):
 def watch_appends(collection: Collection) -> _Appended:
     """Let the places in the log be known that each thread fills."""
     engine: Any = engine_of(collection)
-    log = engine._opened_log()  # the order that is to be proved is that of the log
-    appended, append, put = _Appended(), log.append, engine._writes.put
+    log = engine.home.opened_log()  # the order that is to be proved is that of the log
+    appended, append, put = _Appended(), log.append, engine._writer.queue.put
     waiting: dict[int, tuple[LogEntry, list[int]]] = {}  # another thread may carry out what this one waits to write
 
     def watched_put(*entries: LogEntry) -> Any:
@@ -113,14 +113,14 @@ def watch_appends(collection: Collection) -> _Appended:
         places = waiting[id(entry)][1] if id(entry) in waiting else appended.places
         places.append(log.position[1])
 
-    engine._writes.put = watched_put
+    engine._writer.queue.put = watched_put
     log.append = watched_append
     return appended
 
 
 def place_of(collection: Collection) -> int:
     """Return the last place in the log that this process has seen."""
-    log: Any = engine_of(collection)._opened_log()
+    log: Any = engine_of(collection).home.opened_log()
     return log.position[1]
 
 
@@ -234,7 +234,7 @@ def opener(folder: str, path: str, seed: str, deadline: float) -> None:
 def holder(folder: str) -> None:
     """Take the writer's lock of the collection's log, say so, and keep it until killed."""
     with chroma_search.PersistentClient(folder) as client:
-        log: Any = engine_of(client.get_collection(NAME, embedding_function=None))._opened_log()
+        log: Any = engine_of(client.get_collection(NAME, embedding_function=None)).home.opened_log()
         with log.writing():
             say("held")
             signal.pause()

@@ -14,7 +14,8 @@ import numpy as np
 from chroma_search.dsl import And, Search, SearchClauses
 from chroma_search.dsl.search import as_where
 from chroma_search.dsl.where_document import where_document_to_where
-from chroma_search.engine.collection import LOG, CollectionEngine
+from chroma_search.engine.collection import CollectionEngine
+from chroma_search.engine.collection_home import LOG
 from chroma_search.model.distance import Space
 from chroma_search.requests import Found, RunOptions, Selection, WriteBatch
 from chroma_search.schema.configuration import CollectionConfig

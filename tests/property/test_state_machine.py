@@ -138,7 +138,7 @@ class FolderMachine(CollectionMachine):
     def crash(self, call, name, nth, before):
         """Make a call; if it passes the failpoint, go on with what the folder held then: the state before, or after."""
         for each in self.openers:
-            flusher = each.engine._flusher
+            flusher = each.engine.home.flusher
             if flusher is not None:
                 flusher.wait()  # a copy is of one moment when nobody else writes
         left = self.folder.with_name(f"{self.folder.name}-{self.n_crashes}")

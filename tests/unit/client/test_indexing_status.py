@@ -83,7 +83,7 @@ def test_after_a_flush_or_a_compaction_everything_is_indexed(client):
 def test_a_tail_that_is_full_is_indexed(client, monkeypatch):
     monkeypatch.setattr(merge_policy, "TAIL_ROWS", 100)
     collection = filled(client)
-    flusher = engine_backend(collection).engine._flusher
+    flusher = engine_backend(collection).engine.home.flusher
     if flusher is not None:  # in a folder it began by itself, in the background
         flusher.wait()
     assert collection.get_indexing_status() == status(300, 300)

@@ -139,7 +139,7 @@ def test_a_second_opener_follows_a_flush_of_the_first(client, tmp_path):
     collection = made(client)
     filled(collection, 200)
     engine: Any = engine_of(collection)
-    other = CollectionEngine("docs", "t", "d", engine.config, folder=engine._folder)
+    other = CollectionEngine("docs", "t", "d", engine.config, folder=engine.home.folder)
     assert other.count() == 200
     collection.flush()
     collection.delete(ids=["3"])
@@ -179,7 +179,7 @@ def test_a_disk_that_fails_at_any_call_of_a_flush_loses_nothing(client, tmp_path
     collection = made(client)
     filled(collection, 100)
     before = everything(collection)
-    segments: Any = engine_of(collection)._segments
+    segments: Any = engine_of(collection).home.segments
     real, failures = segments._files, []
     for nth in range(1, 40):
         segments._files = BreakingFiles(fails_at=nth, error=error)
@@ -204,15 +204,15 @@ def test_a_flush_in_the_background_that_fails_is_told_by_stats_and_made_up_later
     filled(collection, 10)
     engine: Any = engine_of(collection)
     assert engine.stats()["flush_error"] is None
-    real = engine._segments._files
-    engine._segments._files = BreakingFiles(fails_at=0)
+    real = engine.home.segments._files
+    engine.home.segments._files = BreakingFiles(fails_at=0)
     monkeypatch.setattr(merge_policy, "TAIL_ROWS", 20)
     filled(collection, 20, first=100)
-    engine._flusher.wait()
+    engine.home.flusher.wait()
     assert "No space left" in engine.stats()["flush_error"]
-    engine._segments._files = real
+    engine.home.segments._files = real
     filled(collection, 1, first=200)
-    engine._flusher.wait()
+    engine.home.flusher.wait()
     stats = engine.stats()
     assert stats["flush_error"] is None
     assert stats["segment_bytes"] > 0
@@ -221,7 +221,7 @@ def test_a_flush_in_the_background_that_fails_is_told_by_stats_and_made_up_later
 
 
 def flusher_of(collection):
-    flusher = engine_of(collection)._flusher
+    flusher = engine_of(collection).home.flusher
     assert flusher is not None
     return flusher
 
@@ -280,7 +280,7 @@ def test_what_was_flushed_and_not_indexed_is_there_and_indexed_after_the_next_wr
 def test_the_process_that_flushes_does_not_read_its_log_again(client, monkeypatch):
     collection = made(client)
     filled(collection, 100)
-    log = engine_of(collection)._log
+    log = engine_of(collection).home.log
     monkeypatch.setattr(log, "news", lambda: pytest.fail("the log was read"))
     before = everything(collection)
     collection.flush()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import chroma_search
+from chroma_search.engine.repairing import repair
 from chroma_search.engine.verifying import verify
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage import merge_policy
@@ -133,6 +134,22 @@ def test_a_changed_table_definition_is_seen(folder):
     at = content.index(b"name TEXT PRIMARY KEY") + len("name ")
     path.write_bytes(content[:at] + b"U" + content[at + 1 :])
     assert the_finding(folder).path == "catalog.sqlite"
+
+
+@pytest.mark.parametrize("at", [18, 19])
+@pytest.mark.parametrize("name", ["catalog.sqlite", "log.sqlite"])
+def test_a_file_that_forbids_this_sqlite_to_write_it_is_damaged_and_can_be_repaired(folder, name, at):
+    path = folder / name if name == "catalog.sqlite" else place_of(folder, "second") / name
+    flip(path, at)
+    assert the_finding(folder).path == str(path.relative_to(folder))
+    with pytest.raises(CorruptionError) as raised, chroma_search.PersistentClient(folder) as client:
+        client.get_collection("second", embedding_function=None).add("more", np.ones(8, np.float32))
+    assert raised.value.offset == at
+    repair(folder)
+    with chroma_search.PersistentClient(folder) as client:
+        collection = client.get_collection("second", embedding_function=None)
+        collection.add("more", np.ones(8, np.float32))
+        assert collection.count() == 61
 
 
 @pytest.mark.parametrize("name", ["catalog.sqlite", "log.sqlite"])

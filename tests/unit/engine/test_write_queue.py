@@ -50,10 +50,10 @@ def together(engine: CollectionEngine, *writes: Callable[[], None]) -> list[Base
             outcomes[at] = error
 
     threads = [threading.Thread(target=run, args=(at,)) for at in range(len(writes))]
-    with engine._lock:
+    with engine.home.lock:
         for each in threads:
             each.start()
-        while len(engine._writes) < len(writes):
+        while len(engine._writer.queue) < len(writes):
             threading.Event().wait(0)  # lets the others run
     for each in threads:
         each.join()
