@@ -11,7 +11,7 @@ Invariant: no element leaves this object before the blocks it lies in were check
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 import numpy as np
@@ -80,6 +80,16 @@ class CheckedRows(Generic[Scalar]):
                     self._check_between(first, last) if first <= last else self._check_between(last, first)
         return self._array[at]
 
+    def parts(self, starts: Sequence[int], stops: Sequence[int]) -> list[memoryview]:
+        """Return the rows from each start to its stop, checked, for less than slicing one after the other."""
+        view, row_bytes, block_bytes, flags = self._array.data, self._row_bytes, self._block_bytes, self._flags
+        if not self._is_whole:
+            for start, stop in zip(starts, stops, strict=True):
+                begin, end = start * row_bytes // block_bytes, (stop * row_bytes - 1) // block_bytes + 1
+                if start < stop and flags.find(0, begin, end) >= 0:
+                    self._check_missing(range(begin, end))
+        return [view[start:stop] for start, stop in zip(starts, stops, strict=True)]
+
     def whole(self) -> NDArray[Scalar]:
         """Return all of it, checked: read-only, mapped."""
         if not self._is_whole:
@@ -137,6 +147,18 @@ RowsOf: TypeAlias = NDArray[Scalar] | CheckedRows[Scalar]
 """An array in memory, or one of a file."""
 VectorRows: TypeAlias = RowsOf[np.float32]
 """Vectors in memory, or those of a file, which are checked when they are read."""
+
+
+def parts_of(rows: RowsOf[Scalar], starts: Sequence[int], stops: Sequence[int]) -> list[memoryview]:
+    """Return the rows from each start (0 or more) to its stop.
+
+    Raises:
+        CorruptionError: a block of the file that they lie in is damaged.
+    """
+    if isinstance(rows, np.ndarray):
+        view = rows.data
+        return [view[start:stop] for start, stop in zip(starts, stops, strict=True)]
+    return rows.parts(starts, stops)
 
 
 def whole(rows: RowsOf[Scalar]) -> NDArray[Scalar]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import InternalError
-from chroma_search.kernels.checked_rows import RowsOf, whole
+from chroma_search.kernels.checked_rows import RowsOf, parts_of, whole
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, SparseVector
 
 Arrays: TypeAlias = Mapping[str, RowsOf[Any]]
@@ -149,11 +149,10 @@ class StoredStrings(Sequence["str | None"]):
     def picked(self, rows: NDArray[np.int64]) -> list[str | None]:
         """Return the strings of some rows, in the order of `rows`: a third of the time of one after the other."""
         content, ends, missing = self._take()
-        stops = ends[rows].tolist()
-        starts = np.where(rows > 0, ends[np.maximum(rows - 1, 0)], 0).tolist()
-        strings: list[str | None] = [
-            str(content[start:stop].data, _ENCODING, _SURROGATES) for start, stop in zip(starts, stops, strict=True)
-        ]
+        bounds = ends[np.concatenate([np.maximum(rows - 1, 0), rows])]
+        bounds[: len(rows)][rows == 0] = 0
+        parts = parts_of(content, bounds[: len(rows)].tolist(), bounds[len(rows) :].tolist())
+        strings: list[str | None] = [str(part, _ENCODING, _SURROGATES) for part in parts]
         if len(missing):
             for at in np.flatnonzero(missing[rows]).tolist():
                 strings[at] = None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chroma_search.errors import CorruptionError
 from chroma_search.kernels import distance, graph_search
-from chroma_search.kernels.checked_rows import CheckedRows, whole
+from chroma_search.kernels.checked_rows import CheckedRows, parts_of, whole
 from chroma_search.kernels.frozen import frozen
 
 
@@ -156,3 +156,25 @@ def test_threads_that_ask_together_check_each_block_once():
         sys.setswitchinterval(interval)
     assert not wrong
     assert len(blocks.checked) == len(set(blocks.checked)) == blocks.rows.n_checked
+
+
+@given(st.data(), st.integers(1, 30), st.integers(1, 5), st.integers(1, 40))
+def test_parts_are_slices_and_their_blocks_are_checked_and_no_others(data, n, width, block_bytes):
+    array = np.arange(n * width, dtype=np.uint8).reshape(n, width)
+    bounds = data.draw(st.lists(st.tuples(st.integers(0, n), st.integers(0, n)).map(sorted), max_size=5))
+    starts, stops = [start for start, _ in bounds], [stop for _, stop in bounds]
+    blocks = Blocks(array, block_bytes)
+    needed = {
+        block for start, stop in bounds if start < stop for block in blocks_of(array, slice(start, stop), block_bytes)
+    }
+    for rows in (blocks.rows, array):
+        found = parts_of(rows, starts, stops)
+        assert [bytes(part) for part in found] == [array[start:stop].tobytes() for start, stop in bounds]
+    assert set(blocks.checked) == needed
+
+
+def test_a_part_in_a_damaged_block_is_not_given():
+    blocks = Blocks(np.arange(100, dtype=np.uint8), 10, frozenset({4}))
+    assert bytes(blocks.rows.parts([30], [40])[0]) == bytes(range(30, 40))
+    with pytest.raises(CorruptionError):
+        blocks.rows.parts([0, 39], [10, 41])
