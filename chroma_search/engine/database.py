@@ -199,9 +199,9 @@ class Database:
         """
         with self._lock:
             self._look_again()
-            for info in self._collections.values():
-                if info.id == collection_id and (info.tenant, info.database) == (tenant, database):
-                    return self._engine(info)
+            info = self._by_id.get(collection_id)
+            if info is not None and (info.tenant, info.database) == (tenant, database):
+                return self._engine(info)
         raise NotFoundError(f"Collection [{collection_id}] does not exist", kind="collection", name=str(collection_id))
 
     def list_collections(
@@ -271,7 +271,7 @@ class Database:
         if config is not None:
             changed = replace(changed, config=config.to_stored())
         self._catalog.put_collection(changed)
-        self._collections[changed.place] = changed  # `_read` makes it anew at the end
+        self._collections[changed.place] = self._by_id[id_] = changed  # `_read` makes both anew at the end
         folder = self._folder_of(id_)
         if folder is not None:
             write_card(self._files, folder, changed)
@@ -396,10 +396,10 @@ class Database:
         self._tenants = state.tenants
         self._databases = {(info.tenant, info.name): info for info in state.databases}
         self._collections: dict[Place, CollectionInfo] = {info.place: info for info in state.collections}
-        ids = {info.id: info for info in state.collections}
+        self._by_id: dict[uuid.UUID, CollectionInfo] = {info.id: info for info in state.collections}
         for id_, engine in list(self._engines.items()):
-            if id_ in ids:
-                self._refresh(engine, ids[id_])
+            if id_ in self._by_id:
+                self._refresh(engine, self._by_id[id_])
             else:
                 del self._engines[id_]
 
@@ -447,7 +447,7 @@ class Database:
                 held -= n_bytes
 
     def _info(self, id_: uuid.UUID) -> CollectionInfo:
-        found = next((info for info in self._collections.values() if info.id == id_), None)
+        found = self._by_id.get(id_)
         if found is None:
             raise NotFoundError(f"Collection [{id_}] does not exist", kind="collection", name=str(id_))
         return found
