@@ -7,6 +7,7 @@ and no lock (`collection_home.py`).
 from __future__ import annotations
 
 import uuid
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -84,9 +85,12 @@ class CollectionEngine:
         self.analyzer = analyzer
         self._reads_only = reads_only
 
+        itself = weakref.ref(self)  # so that a collection in memory that is let go of goes at once
+
         def grown() -> None:
-            if on_growth is not None:
-                on_growth(self)
+            engine = itself()
+            if engine is not None and on_growth is not None:
+                on_growth(engine)
 
         self.home = CollectionHome(_index_spec(config), folder, reads_only=reads_only, on_growth=grown)
         """Its log, segments and snapshot; for whoever looks after the folder, not for users of the collection."""
