@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from chroma_search.dsl import Knn, Search, SearchClauses
+from chroma_search.dsl.node import MAX_DEPTH
 from chroma_search.errors import InvalidArgumentError, InvalidRankError
 from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY
@@ -22,6 +23,9 @@ from chroma_search.server.routes.records import BASE
 from chroma_search.server.search_cost import check_cost
 
 CLAUSES = ("filter", "rank", "group_by", "order_by", "limit", "select")
+
+JSON_LEVELS = 3 * MAX_DEPTH
+"""Deepest nesting of JSON that a rank needs: an operator, its arguments and their list for each of its own levels."""
 
 
 def search(call: Call) -> Any:
@@ -81,13 +85,18 @@ def _clauses(given: dict[str, Any] | str, params: dict[str, Any] | None) -> Sear
     return found
 
 
-def _tagged(rank: Any) -> Any:
-    """Return the JSON of a rank in which each sparse query says that it is one; on the wire it need not."""
+def _tagged(rank: Any, depth: int = 0) -> Any:
+    """Return the JSON of a rank in which each sparse query says that it is one; on the wire it need not.
+
+    What is nested deeper than any rank may be stays as it is: it is refused when it is read.
+    """
+    if depth > JSON_LEVELS:
+        return rank
     if isinstance(rank, list):
-        return [_tagged(each) for each in cast("list[Any]", rank)]
+        return [_tagged(each, depth + 1) for each in cast("list[Any]", rank)]
     if not isinstance(rank, dict):
         return rank
-    form = {name: _tagged(each) for name, each in cast("dict[str, Any]", rank).items()}
+    form = {name: _tagged(each, depth + 1) for name, each in cast("dict[str, Any]", rank).items()}
     query = form.get("query")
     if isinstance(query, dict) and "indices" in query:
         form["query"] = {TYPE_KEY: SPARSE_VECTOR_TYPE_VALUE, **cast("dict[str, Any]", query)}

@@ -94,6 +94,7 @@ def nested(depth, leaf):
     "search",
     [
         {"rank": nested(400, KNN)},
+        {"rank": nested(900, KNN)},
         {"rank": {"$sum": [KNN] * 20_000}},
         {"filter": {"$or": [{"n": 1}] * 20_000}},
         {"rank": {"$knn": {"query": [1, 0], "limit": 2_000_000}}},
