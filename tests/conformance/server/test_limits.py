@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import chroma_search.engine.collection as engine_of_collections
+import chroma_search.engine.collection as home_of_collections
 from chroma_search.dsl import Eq, SearchClauses
 from chroma_search.engine import searching
 from chroma_search.engine.database import Database
@@ -253,7 +253,7 @@ def test_readers_are_answered_while_every_writer_waits_for_a_lock(tmp_path):
 
 
 def test_a_writer_that_waited_too_long_is_503(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_of_collections, "BUSY_S", 0.1)
+    monkeypatch.setattr(home_of_collections, "BUSY_S", 0.1)
     with serving(persist_path=tmp_path / "data") as server, server.client() as client:
         path = made(client)
         with held(tmp_path / "data" / "collections" / path.rpartition("/")[2] / "log.sqlite"):
@@ -269,7 +269,7 @@ def test_a_collection_whose_files_are_going_when_it_is_opened_is_404(tmp_path, m
     with serving(persist_path=folder) as server, server.client() as client:
         path = made(client)
     files = folder / "collections" / path.rpartition("/")[2]
-    real = engine_of_collections.SqliteLog
+    real = home_of_collections.SqliteLog
 
     def late(log_path, mode):
         (files / "log.sqlite").unlink()
@@ -277,14 +277,14 @@ def test_a_collection_whose_files_are_going_when_it_is_opened_is_404(tmp_path, m
         return real(log_path, mode)
 
     with serving(persist_path=folder) as server, server.client() as client:
-        monkeypatch.setattr(engine_of_collections, "SqliteLog", late)
+        monkeypatch.setattr(home_of_collections, "SqliteLog", late)
         answer = client.get(f"{path}/count")
         assert (answer.status_code, answer.json()["error"]) == (404, "NotFoundError")
         wait_until(lambda: not files.exists())
 
 
 def test_a_log_that_is_missing_for_good_is_damage(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_of_collections, "REMOVAL_S", 0.02)
+    monkeypatch.setattr(home_of_collections, "REMOVAL_S", 0.02)
     folder = tmp_path / "data"
     with serving(persist_path=folder) as server, server.client() as client:
         path = made(client)
