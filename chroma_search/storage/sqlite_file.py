@@ -296,6 +296,8 @@ class SqliteFile:
                 header = file.read(len(_MAGIC) + 4)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
         if len(header) < len(_MAGIC) + 4 or not header.startswith(_MAGIC):
             return  # SQLite refuses it itself
         for at in _VERSIONS:
