@@ -202,8 +202,10 @@ class SqliteFile:
             with self._our_errors():
                 connection = self._own()
                 self._let_wait(connection, wait_s)
-                ((is_busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-                self._let_wait(connection, self._busy_s)
+                try:
+                    ((is_busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                finally:
+                    self._let_wait(connection, self._busy_s)
             return not is_busy
 
     def close(self) -> None:
