@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from chroma_search.engine.after_fork import renew_after_fork
 from chroma_search.engine.flushing import Flusher
 from chroma_search.engine.record_store import RecordStore
 from chroma_search.errors import CorruptionError, NotFoundError, StorageError
@@ -55,6 +56,7 @@ class CollectionHome:
         self._on_growth = on_growth
         self.last_used = 0.0
         """Time (`time.monotonic`) when a query or a write took its snapshot."""
+        renew_after_fork(self)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -96,8 +98,17 @@ class CollectionHome:
         with self.lock:
             if self.log is not None:
                 self.log.close()
-                self.log = self.segments = self.flusher = None
-                self.store = RecordStore(self.store.spec, seals=self.folder is None)
+                self._forget()
+
+    def begin_anew(self) -> None:
+        """Forget, in a child of a fork, what a thread of the parent may have been changing."""
+        self.lock = threading.RLock()
+        if self.folder is not None:
+            self._forget()
+
+    def _forget(self) -> None:
+        self.log = self.segments = self.flusher = None
+        self.store = RecordStore(self.store.spec, seals=self.folder is None)
 
     def opened_log(self) -> Log:
         """Return the log, opened with the rest if it is not yet; under the lock."""

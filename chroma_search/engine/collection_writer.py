@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+from chroma_search.engine.after_fork import renew_after_fork
 from chroma_search.engine.collection_home import CollectionHome
 from chroma_search.engine.record_store import refusal_of
 from chroma_search.engine.write_queue import WaitingWrite, WriteQueue, merged
@@ -41,6 +42,11 @@ class CollectionWriter:
         self._on_growth = on_growth
         self.queue = WriteQueue()
         """What waits to be written by a thread of this process."""
+        renew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """Leave, in a child of a fork, what waits to the threads of the parent."""
+        self.queue = WriteQueue()
 
     def write(self, op: Operation, *batches: WriteBatch) -> None:
         """Let a write wait for the lock, and carry it out unless another writer has done so meanwhile."""

@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chroma_search.engine.after_fork import renew_after_fork
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
 from chroma_search.engine.collection import CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
@@ -69,6 +70,11 @@ class Database:
             self._begin()
         if folder is not None and not reads_only:
             self._sweep()
+        renew_after_fork(self)
+
+    def begin_anew(self) -> None:
+        """Take a new lock, in a child of a fork: a thread of the parent may have held the old one."""
+        self._lock = threading.RLock()
 
     def close(self) -> None:
         """Let go of all files."""

@@ -64,7 +64,7 @@ class SegmentFolder:
             LockedError: another process has held it for `wait_s`.
         """
         self._files.make_folder(self._folder)
-        lock = SqliteFile(self._folder / LOCK, (), busy_s=wait_s)
+        lock = SqliteFile(self._folder / LOCK, (), busy_s=wait_s, is_long=True)
         try:
             with lock.writing():
                 yield

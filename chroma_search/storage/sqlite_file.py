@@ -1,7 +1,7 @@
 """SqliteFile: one SQLite database file, as the log and the catalog use it - durable commits, bounded waits, our errors.
 
 WAL mode with `synchronous=FULL`: a commit that returned is on the disk. One connection serves all threads of a process
-behind a lock; a child of `fork` opens its own, for a connection must not be used on both sides. Every error of SQLite
+behind a lock; it is closed for a fork, for it must not be used on both sides (`open_files.py`). Every error of SQLite
 leaves here as one of ours.
 
 SQLite leaves out what comes after a damaged frame of its write-ahead file, and says nothing; so that file is checked
@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -26,6 +27,8 @@ from urllib.parse import quote
 from chroma_search.errors import CorruptionError, FormatVersionError, LockedError, StorageError
 from chroma_search.storage import write_ahead
 from chroma_search.storage.files import DiskFiles
+from chroma_search.storage.open_files import OPEN_FILES
+from chroma_search.storage.sqlite_header import check_versions
 
 if TYPE_CHECKING:
     import tempfile
@@ -51,18 +54,11 @@ Mode = Literal["create", "open", "read"]
 _NOT_WRITABLE = ("unable to open database file", "readonly", "disk I/O error")
 """What SQLite says of a database with a write-ahead file where it cannot write."""
 
-_MAGIC = b"SQLite format 3\0"
-_VERSIONS = (18, 19)
-"""Where the header of a database has the formats to write and to read: a larger one makes SQLite refuse to write."""
-
 READING_ERRORS = (sqlite3.DatabaseError, UnicodeDecodeError)
 """What comes of a damaged file; the second one where a message of SQLite quotes a name that is damaged."""
 
 _DAMAGED = ("no such", "malformed", "decode")
 """What SQLite says of a damaged file under a heading of its own."""
-
-_left_behind: list[sqlite3.Connection] = []
-"""Connections of the parent of a fork: closing them here could take the parent's locks away."""
 
 
 class SqliteFile:
@@ -75,6 +71,7 @@ class SqliteFile:
             by whoever opens the file to write.
         busy_s: seconds that a transaction waits for another process.
         mode: how to open it.
+        is_long: whether transactions last for minutes: a fork does not wait for their end, and the child cannot use it.
 
     Raises:
         CorruptionError: the file is missing where it is expected, or no database of ours.
@@ -89,6 +86,7 @@ class SqliteFile:
         additions: Sequence[str] = (),
         busy_s: float = BUSY_S,
         mode: Mode = "create",
+        is_long: bool = False,
     ) -> None:
         self.path = path
         self._schema = schema
@@ -96,19 +94,28 @@ class SqliteFile:
         self._busy_s = busy_s
         self._mode: Mode = mode
         self._copy: tempfile.TemporaryDirectory[str] | None = None
-        self._lock = threading.RLock()
-        self._pid = os.getpid()
+        self._real_path = "" if path is None else os.path.realpath(path)
+        self.lock = threading.RLock()
+        self.is_long = is_long
         self._waits = True
-        self._connection: sqlite3.Connection | None = self._opened()
+        self._n_opened = 0
+        self._is_closed = False
+        self._connection: sqlite3.Connection | None = None
+        self._left_behind: sqlite3.Connection | None = None
+        self._own()
 
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed; microseconds."""
-        return 0 if self.path is None else int(self.execute("PRAGMA data_version")[0][0])
+        if self.path is None:
+            return 0
+        with self.lock:
+            version = int(self.execute("PRAGMA data_version")[0][0])
+            return (self._n_opened << 32) + version  # of a new connection it begins anew
 
     def execute(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         try:  # what `_our_errors` does: two calls of every read come here, and the generator takes as long as they do
-            with self._lock:
+            with self.lock:
                 return self._patient().execute(statement, values).fetchall()
         except sqlite3.IntegrityError:
             raise
@@ -117,7 +124,7 @@ class SqliteFile:
 
     def execute_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run a statement once per row of values."""
-        with self._lock, self._our_errors():
+        with self.lock, self._our_errors():
             self._own().executemany(statement, rows)
 
     def has_table(self, name: str) -> bool:
@@ -135,7 +142,8 @@ class SqliteFile:
             LockedError: another process holds the lock, or held it for longer than `busy_s`.
             StorageError: the disk is full, or another error of the system; nothing is changed then.
         """
-        with self._lock:
+        OPEN_FILES.step_aside()
+        with self.lock:
             if waits:
                 self.execute("BEGIN IMMEDIATE")
             else:
@@ -150,7 +158,7 @@ class SqliteFile:
     @contextmanager
     def reading(self) -> Generator[None]:
         """Let all that is read inside see one state of the file."""
-        with self._lock:
+        with self.lock:
             if self._own().in_transaction:  # inside `writing`
                 yield
                 return
@@ -179,7 +187,7 @@ class SqliteFile:
         Raises:
             StorageError: the disk is full, or fails.
         """
-        with self._lock, self._our_errors(), closing(sqlite3.connect(path)) as copy:
+        with self.lock, self._our_errors(), closing(sqlite3.connect(path)) as copy:
             self._patient().backup(copy)
 
     def n_free_bytes(self) -> int:
@@ -196,9 +204,9 @@ class SqliteFile:
             whether it is empty.
         """
         while self.execute("PRAGMA freelist_count") != [(0,)]:
-            with self._lock, self._our_errors():  # a script, for `execute` would stop after one page
+            with self.lock, self._our_errors():  # a script, for `execute` would stop after one page
                 self._own().executescript(f"PRAGMA incremental_vacuum({PAGES_FREED})")
-        with self._lock:  # what readers still need of the write-ahead file stays in it, without waiting for them
+        with self.lock:  # what readers still need of the write-ahead file stays in it, without waiting for them
             with self._our_errors():
                 connection = self._own()
                 self._let_wait(connection, wait_s)
@@ -210,12 +218,28 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close the connection of this process; a later call fails."""
-        with self._lock:
-            if self._connection is not None and self._pid == os.getpid():
-                self._connection.close()
-                if self._copy is not None:
-                    self._copy.cleanup()
-            self._connection = self._copy = None
+        with self.lock:
+            self._is_closed = True
+            self._close()
+
+    def let_go(self) -> None:
+        """Close the connection until it is needed again, before a fork; do nothing while a transaction is running."""
+        if self.path is not None and self._connection is not None and not self._connection.in_transaction:
+            self._close()
+
+    def lose(self) -> None:
+        """Use neither connection nor lock any more, in a child: they are as a thread of the parent had left them."""
+        if self.path is not None:
+            self._left_behind, self._connection = self._connection, None
+            self.lock = threading.RLock()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            OPEN_FILES.leave(self._real_path, self)
+        if self._copy is not None:
+            self._copy.cleanup()
+        self._connection = self._copy = None
 
     def _begin_at_once(self) -> None:
         with self._our_errors():
@@ -243,39 +267,48 @@ class SqliteFile:
 
     def _own(self) -> sqlite3.Connection:
         if self._connection is None:
-            raise StorageError(f"{self._name} is closed")
-        if self._pid != os.getpid():
-            _left_behind.append(self._connection)
-            self._pid, self._connection = os.getpid(), self._opened()
+            if self._is_closed:
+                raise StorageError(f"{self._name} is closed")
+            self._connection = self._opened()
+            self._n_opened += 1
             self._waits = True
         return self._connection
 
     def _opened(self) -> sqlite3.Connection:
         if self.path is None:
             return self._added(self._made(self._connected(":memory:")))
-        if self._mode != "create" and not self.path.exists():
+        is_new = self._mode == "create" and not self._n_opened
+        if not is_new and not self.path.exists():
             raise self._damaged(f"{self.path} is missing", "a file")
-        self._check_versions(self.path)
-        self._check_write_ahead(self.path)
-        if self._mode == "read":
-            return self._checked(self._opened_to_read(self.path))
-        kind = "rwc" if self._mode == "create" else "rw"
-        connection = self._connected(_uri(self.path, f"mode={kind}"))
-        with self._our_errors():
-            connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of use before the first table is made
-            mode = self._with_write_ahead_file(connection)
-            if mode != ("wal",):  # SQLite goes on with a rollback journal, whose name it need not sync
-                connection.close()
-                raise StorageError(f"{self._name} cannot have a write-ahead file ({mode}): the disk may be failing")
-            connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
-            connection.execute("PRAGMA synchronous=FULL")
-            # FAST: what is deleted stays in pages that are free as a whole, which `shrink` takes out of the file.
-            connection.execute("PRAGMA secure_delete=FAST")
-            connection.execute("SELECT count(*) FROM sqlite_master")  # makes the write-ahead file
+        OPEN_FILES.enter(self._real_path, self, partial(check_versions, self.path))
         try:
+            self._check_write_ahead(self.path)
+            if self._mode == "read":
+                return self._opened_to_read(self.path)
+            return self._opened_to_write(self._connected(_uri(self.path, f"mode={'rwc' if is_new else 'rw'}")), is_new)
+        except BaseException:
+            OPEN_FILES.leave(self._real_path, self)
+            if self._copy is not None:
+                self._copy.cleanup()
+            raise
+
+    def _opened_to_write(self, connection: sqlite3.Connection, is_new: bool) -> sqlite3.Connection:
+        assert self.path is not None
+        try:
+            with self._our_errors():
+                if connection.execute("PRAGMA page_count").fetchone() == (0,):  # later it is of no use, and a write
+                    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+                mode = self._with_write_ahead_file(connection)
+                if mode != ("wal",):  # SQLite goes on with a rollback journal, whose name it need not sync
+                    raise StorageError(f"{self._name} cannot have a write-ahead file ({mode}): the disk may be failing")
+                connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
+                connection.execute("PRAGMA synchronous=FULL")
+                # FAST: what is deleted stays in pages that are free as a whole, which `shrink` takes out of the file.
+                connection.execute("PRAGMA secure_delete=FAST")
+                connection.execute("SELECT count(*) FROM sqlite_master")  # makes the write-ahead file
             # SQLite ignores it when it cannot sync the folder; then a loss of power takes the file with what is in it.
             DiskFiles().sync_folder(self.path.parent)
-            return self._added(self._made(connection) if self._mode == "create" else self._checked(connection))
+            return self._added(self._made(connection) if is_new else self._checked(connection))
         except BaseException:
             connection.close()
             raise
@@ -291,26 +324,6 @@ class SqliteFile:
                     raise
                 time.sleep(RETRY_S)
 
-    def _check_versions(self, path: Path) -> None:
-        """Refuse a file that says of itself that this SQLite may not write it: ours never do, so a bit has flipped."""
-        try:
-            with path.open("rb") as file:
-                header = file.read(len(_MAGIC) + 4)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise StorageError(f"cannot read {path}: {error.strerror or error}") from error
-        if len(header) < len(_MAGIC) + 4 or not header.startswith(_MAGIC):
-            return  # SQLite refuses it itself
-        for at in _VERSIONS:
-            if header[at] not in (1, 2):
-                raise CorruptionError(
-                    f"{path} is damaged at byte {at}: restore it from a backup, or repair() the folder",
-                    path=str(path),
-                    offset=at,
-                    expected=f"format version 1 or 2, not {header[at]}",
-                )
-
     @staticmethod
     def _check_write_ahead(path: Path) -> None:
         at = write_ahead.damage_at(path)
@@ -325,15 +338,20 @@ class SqliteFile:
             )
 
     def _opened_to_read(self, path: Path) -> sqlite3.Connection:
+        connection = self._connected(_uri(path, "mode=ro"))
         try:
-            connection = self._connected(_uri(path, "mode=ro"))
             connection.execute("SELECT count(*) FROM sqlite_master")
-            return connection
-        except sqlite3.OperationalError as error:
-            if not any(words in str(error) for words in _NOT_WRITABLE):
-                raise self._our_error(error) from error
+            return self._checked(connection)
         except READING_ERRORS as error:
-            raise self._our_error(error) from error
+            connection.close()
+            if os.access(path.parent, os.W_OK) or not any(words in str(error) for words in _NOT_WRITABLE):
+                raise self._our_error(error) from error
+        except BaseException:
+            connection.close()
+            raise
+        return self._checked(self._opened_where_nobody_writes(path))
+
+    def _opened_where_nobody_writes(self, path: Path) -> sqlite3.Connection:
         # SQLite needs to write beside the file to follow a write-ahead file. Here nobody can: so nothing changes.
         log = path.with_name(f"{path.name}-wal")
         if not log.exists() or not log.stat().st_size:
