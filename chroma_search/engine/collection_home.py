@@ -67,7 +67,9 @@ class CollectionHome:
                 snapshot = self.store.snapshot
         else:
             snapshot = self.store.snapshot
-        self.last_used = time.monotonic()
+        self.last_used = now = time.monotonic()
+        if self.flusher is not None and now > self.flusher.idle_at and not self._reads_only:
+            self.flusher.flush_idle()
         return snapshot
 
     @property
@@ -148,6 +150,8 @@ class CollectionHome:
                 if not is_passing or attempt == OPENING_ATTEMPTS - 1:
                     raise
         log.caught_up()
+        if self.flusher is not None:
+            self.flusher.take_note()
         self._on_growth()
 
     def _take(self, news: News) -> None:

@@ -13,6 +13,7 @@ live there. A crash leaves the old state or the new.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -57,6 +58,8 @@ LONGEST_PAUSE_S = 60.0
 """How long a writer waits at most: a flush that takes longer, or fails, must not stop it."""
 RETRY_S = 30.0
 """After indexing has failed in the background: how long until it is tried again, for it may be much work."""
+IDLE_S = 1.0
+"""How long nobody has written when a reader begins the flush of a tail that is not full."""
 LEAST_TYPICAL_ROWS = 3_000
 """Rows of a flush whose centre and axes later ones take over: they save a third of the work."""
 NEW = "new"
@@ -116,6 +119,9 @@ class Flusher:
         self._flusher = Background("chroma_search flush", self._flush_behind)
         self._indexer = Background("chroma_search index", self._index_behind, is_patient=True)
         self._index_again_at = 0.0
+        self._is_idle = False
+        self.idle_at = math.inf
+        """Time (`time.monotonic`) from which on a reader is to call `flush_idle`."""
         self._coding: CodedIndex | None = None  # of no row: centre and axes of the first flush
         self.last_error: ChromaSearchError | None = None
         """Why the last flush or indexing in the background failed; nothing is lost by that."""
@@ -147,8 +153,19 @@ class Flusher:
         is_due = flush_plan(sizes, log_bytes=self._log.n_bytes) is not None
         if is_due:
             self._flusher.start()
+        self._expect_rest(sizes)
         if is_due or (index_plan(_sealed(sizes)) is not None and time.monotonic() >= self._index_again_at):
             self._indexer.start()
+
+    def take_note(self) -> None:
+        """Take note of rows that another process has written; called under the collection's lock."""
+        self._expect_rest(sizes_of(self._store.snapshot))
+
+    def flush_idle(self) -> None:
+        """Start a flush in the background, for nobody writes."""
+        self.idle_at = math.inf
+        self._is_idle = True
+        self._flusher.start()
 
     @property
     def is_due(self) -> bool:
@@ -170,8 +187,9 @@ class Flusher:
     # --- in the background --------------------------------------------------------------------------------------------
 
     def _flush_behind(self) -> None:
+        is_idle, self._is_idle = self._is_idle, False
         with self._telling_of_errors():
-            while self._flush():
+            while self._flush(is_idle=is_idle):
                 self.last_error = None
 
     def _index_behind(self) -> None:
@@ -203,11 +221,15 @@ class Flusher:
 
     # --- the first stage ----------------------------------------------------------------------------------------------
 
-    def _flush(self, *, is_asked: bool = False) -> bool:
+    def _expect_rest(self, sizes: Sequence[SegmentSize]) -> None:
+        is_long = flush_plan(sizes, is_idle=True) is not None
+        self.idle_at = time.monotonic() + IDLE_S if is_long else math.inf
+
+    def _flush(self, *, is_asked: bool = False, is_idle: bool = False) -> bool:
         """Write the tail to a segment when that is due, or asked for; return whether there was anything to do."""
         with self._flushing, self._folder.making(ASKED_WAIT_S if is_asked else 0.0):
             try:
-                start = self._started(is_asked)
+                start = self._started(is_asked, is_idle)
                 if start is None:
                     return False
                 reach("flush.before_build")
@@ -224,14 +246,15 @@ class Flusher:
                 self._reclaim()
             return True
 
-    def _started(self, is_asked: bool) -> _Start | None:
+    def _started(self, is_asked: bool, is_idle: bool) -> _Start | None:
         with self._lock:
             self._catch_up()
             snapshot = self._store.snapshot
             # A segment without a live row is in no snapshot, but its file is there until a manifest leaves it out.
             names = {state.segment.name for state in snapshot.segments}
             has_dead_file = any(entry.name not in names for entry in self._log.manifest.segments)
-            merges = flush_plan(sizes_of(snapshot), is_asked=is_asked or has_dead_file, log_bytes=self._log.n_bytes)
+            is_asked = is_asked or has_dead_file
+            merges = flush_plan(sizes_of(snapshot), is_asked=is_asked, is_idle=is_idle, log_bytes=self._log.n_bytes)
             if merges is None:
                 return None
             self._store.freeze()

@@ -31,6 +31,10 @@ TAIL_SHARE = 0.25
 """A tail that is shorter than this share of the rows that wait for an index is not flushed yet: so that few segments
 wait, however long indexing takes."""
 
+IDLE_ROWS = 1_000
+"""A tail of so many rows is flushed, too, when nobody writes any more: a flush codes the rows, and a query scans codes
+in a fraction of the time."""
+
 LARGEST_DEAD_SHARE = 0.25
 """A segment with more dead rows than this is rewritten."""
 
@@ -96,7 +100,9 @@ def next_merge(sizes: Sequence[SegmentSize], *, seals: bool = True) -> Merge | N
     return None
 
 
-def flush_plan(sizes: Sequence[SegmentSize], *, is_asked: bool = False, log_bytes: int = 0) -> Sequence[Merge] | None:
+def flush_plan(
+    sizes: Sequence[SegmentSize], *, is_asked: bool = False, is_idle: bool = False, log_bytes: int = 0
+) -> Sequence[Merge] | None:
     """Return what a flush would make: the tail as one sealed segment, which waits for its index; None when none is due.
 
     Nothing is made of an empty tail, but the log still forgets the deletes in it.
@@ -104,13 +110,15 @@ def flush_plan(sizes: Sequence[SegmentSize], *, is_asked: bool = False, log_byte
     Args:
         sizes: the segments of a snapshot.
         is_asked: flush although the tail is short.
+        is_idle: nobody writes.
         log_bytes: bytes of the entries that a flush would let go.
     """
     n_sealed = sum(size.is_sealed for size in sizes)
     n_tail = sum(size.n_live for size in sizes[n_sealed:])
     n_waiting = sum(size.n_live for size in sizes if not size.is_indexed)
     has_tail = len(sizes) > n_sealed
-    is_full = n_tail >= max(TAIL_ROWS, n_waiting * TAIL_SHARE) or log_bytes >= LOG_BYTES
+    least = IDLE_ROWS if is_idle else max(TAIL_ROWS, n_waiting * TAIL_SHARE)
+    is_full = n_tail >= least or log_bytes >= LOG_BYTES
     if not is_full and not (is_asked and (has_tail or log_bytes)):
         return None
     return (Merge(n_sealed, len(sizes) - 1, seal=True),) if has_tail else ()

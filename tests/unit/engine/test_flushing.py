@@ -2,6 +2,7 @@
 
 import errno
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +308,35 @@ def test_rows_that_wait_for_a_graph_are_found_exactly(tmp_path):
         assert disk.query(queries, n_results=10) == expected
         disk.flush()
         assert disk.query(queries, n_results=10, exact=True) == expected
+
+
+def test_a_reader_begins_the_flush_of_a_tail_that_nobody_writes_to(client, tmp_path, monkeypatch):
+    monkeypatch.setattr("chroma_search.engine.flushing.IDLE_S", 0.2)
+    collection = made(client)
+    filled(collection, merge_policy.IDLE_ROWS)
+    before = everything(collection)
+    assert not files_in(tmp_path, "*.segment")  # the writer may be going on
+    time.sleep(0.25)
+    assert everything(collection) == before
+    flusher_of(collection).wait()
+    assert len(files_in(tmp_path, "*.segment")) == 1
+    assert everything(collection) == before
+
+    filled(collection, merge_policy.IDLE_ROWS - 1, first=5000)  # too few
+    time.sleep(0.25)
+    collection.count()
+    flusher_of(collection).wait()
+    assert len(files_in(tmp_path, "*.segment")) == 1
+
+
+@pytest.mark.parametrize("mode", ["rw", "r"])
+def test_another_process_flushes_what_a_writer_left_unless_it_only_reads(client, tmp_path, monkeypatch, mode):
+    monkeypatch.setattr("chroma_search.engine.flushing.IDLE_S", 0.0)
+    filled(made(client), merge_policy.IDLE_ROWS)
+    client.close()
+    with chroma_search.PersistentClient(tmp_path, mode=mode) as again:
+        collection = again.get_collection("docs", embedding_function=None)
+        for _ in range(2):
+            assert collection.count() == merge_policy.IDLE_ROWS
+        flusher_of(collection).wait()
+        assert len(files_in(tmp_path, "*.segment")) == (mode == "rw")

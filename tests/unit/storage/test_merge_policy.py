@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chroma_search.storage.merge_policy import (
+    IDLE_ROWS,
     LARGEST_SEGMENT_ROWS,
     LOG_BYTES,
     TAIL_ROWS,
@@ -92,6 +93,13 @@ def test_without_a_tail_a_flush_makes_nothing_but_the_log_forgets():
     assert flush_plan([sealed(1000)], is_asked=True) is None
     assert flush_plan([sealed(1000)], is_asked=True, log_bytes=1) == ()
     assert flush_plan([sealed(1000)], log_bytes=LOG_BYTES) == ()
+
+
+@pytest.mark.parametrize(("n_tail", "expected"), [(IDLE_ROWS - 1, None), (IDLE_ROWS, (Merge(1, 1, seal=True),))])
+def test_a_tail_that_rests_is_flushed_earlier(n_tail, expected):
+    sizes = [sealed(50_000), tail(n_tail)]
+    assert flush_plan(sizes) is None
+    assert flush_plan(sizes, is_idle=True) == expected
 
 
 @pytest.mark.parametrize(
