@@ -8,7 +8,7 @@ so an index may return too few, but never a row outside the mask and never an ex
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from chroma_search.record import record
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from chroma_search.model.numeric_range import NumericRange
     from chroma_search.model.sparse_vector import SparseVector
     from chroma_search.model.values import Scalar
+
+
+Within: TypeAlias = "Callable[[int], float]"
+"""Per query, by its number: a distance that k rows of other segments are within; infinity when there are none."""
 
 
 @record()
@@ -130,7 +134,15 @@ class VectorIndex(Protocol):
         """Look at a few rows near the query (float32, shape (dim,)), at a small part of the cost of a search."""
         ...
 
-    def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
+    def search(
+        self,
+        queries: Vectors,
+        k: int,
+        mask: Mask | None,
+        strategy: str,
+        beam: int = 0,
+        within: Within | None = None,
+    ) -> list[Candidates]:
         """Return candidates per query.
 
         Args:
@@ -139,10 +151,11 @@ class VectorIndex(Protocol):
             mask: rows allowed, or None for all.
             strategy: one that `offers` named.
             beam: least breadth of an approximate search, or 0 for the configured one.
+            within: rows that are farther may be left out; asked only by who can make use of it, for it takes time.
 
         Returns:
             per query, rows in the mask with the index's own distances. When `exact` is set, every row that could
-            be among the k nearest under `exact_distances` is there, ties and rounding included.
+            be among the k nearest under `exact_distances`, and within `within`, is there, ties and rounding included.
         """
         ...
 

@@ -91,14 +91,23 @@ class GraphKernels(Protocol):
 class CodedScanKernels(Protocol):
     """What `coded_scan` and `coded_scan_numba` both offer."""
 
-    def in_reach(self, of: CodedRows, target: CodedTarget, rows: Ints, k: int) -> Ints: ...  # noqa: D102 - see the reference
+    def in_reach(  # noqa: D102 - see the reference
+        self, of: CodedRows, target: CodedTarget, rows: Ints, k: int, within: np.float32
+    ) -> Ints: ...
 
 
 class SketchScanKernels(Protocol):
     """What `sketch_scan` and `sketch_scan_numba` both offer."""
 
     def not_ruled_out(  # noqa: D102
-        self, sketched: SketchedRows, sketch: SketchedTarget, coded: CodedRows, target: CodedTarget, rows: Ints, k: int
+        self,
+        sketched: SketchedRows,
+        sketch: SketchedTarget,
+        coded: CodedRows,
+        target: CodedTarget,
+        rows: Ints,
+        k: int,
+        within: np.float32,
     ) -> Ints: ...
 
 

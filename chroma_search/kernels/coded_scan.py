@@ -38,7 +38,7 @@ class CodedTarget(NamedTuple):
     slack: np.float32
 
 
-def in_reach(of: CodedRows, target: CodedTarget, rows: Rows, k: int) -> Rows:
+def in_reach(of: CodedRows, target: CodedTarget, rows: Rows, k: int, within: np.float32) -> Rows:
     """Return the rows whose least possible estimate is no more than the k-th smallest of the largest possible ones.
 
     Args:
@@ -46,13 +46,14 @@ def in_reach(of: CodedRows, target: CodedTarget, rows: Rows, k: int) -> Rows:
         target: the query.
         rows: int64, ascending: rows to look at, more than k of them; empty for all.
         k: rows wanted, >= 1.
+        within: rows with a larger least possible estimate are not wanted either.
 
     Returns:
         int64, ascending.
     """
     chosen = rows if len(rows) else np.arange(len(of.codes))
     estimates, errors = estimates_of(of, target, chosen)
-    limit = np.partition(estimates + errors, k - 1)[k - 1]
+    limit = min(np.partition(estimates + errors, k - 1)[k - 1], within)
     return chosen[estimates - errors <= limit]
 
 

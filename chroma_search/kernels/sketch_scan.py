@@ -54,7 +54,13 @@ class SketchedTarget(NamedTuple):
 
 
 def not_ruled_out(
-    sketched: SketchedRows, sketch: SketchedTarget, coded: CodedRows, target: CodedTarget, rows: Rows, k: int
+    sketched: SketchedRows,
+    sketch: SketchedTarget,
+    coded: CodedRows,
+    target: CodedTarget,
+    rows: Rows,
+    k: int,
+    within: np.float32,
 ) -> Rows:
     """Return the rows that may be among the k nearest, by their sketches.
 
@@ -63,9 +69,10 @@ def not_ruled_out(
         coded, target: codes of the same rows and of the query.
         rows: int64, ascending: rows to look at, more than k of them; empty for all.
         k: rows wanted, >= 1.
+        within: rows with a larger least possible estimate are not wanted either.
 
     Returns:
-        int64, ascending, k rows at least.
+        int64, ascending; k rows at least, but for those.
     """
     chosen = rows if len(rows) else np.arange(len(sketched.first))
     offsets, scales, residuals, rests = sketched.first_terms[chosen].T
@@ -73,7 +80,7 @@ def not_ruled_out(
     least = estimates - _errors(residuals, rests, sketch.first_slopes)
     n_seeds = min(SEEDS_PER_ROW * k, len(chosen))
     measured, off = estimates_of(coded, target, chosen[np.argpartition(estimates, n_seeds - 1)[:n_seeds]])
-    limit = np.partition(measured + off, k - 1)[k - 1]
+    limit = min(np.partition(measured + off, k - 1)[k - 1], within)
     left = np.flatnonzero(least <= limit)
     estimates = estimates[left] - sketch.factor * scales[left] * _products(
         sketched.second, chosen[left], sketch.code[HALF:]

@@ -13,7 +13,13 @@ from chroma_search.kernels.sketch_scan import HALF, SEEDS_PER_ROW, SketchedRows,
 
 
 def not_ruled_out(
-    sketched: SketchedRows, sketch: SketchedTarget, coded: CodedRows, target: CodedTarget, rows: Rows, k: int
+    sketched: SketchedRows,
+    sketch: SketchedTarget,
+    coded: CodedRows,
+    target: CodedTarget,
+    rows: Rows,
+    k: int,
+    within: np.float32,
 ) -> Rows:
     """See `sketch_scan.not_ruled_out`."""
     rows = frozen(rows)
@@ -21,7 +27,7 @@ def not_ruled_out(
     estimates, least, seeds = _first(
         sketched.first, sketched.first_terms, sketch.code, sketch.factor, sketch.first_slopes, rows, n_seeds
     )
-    limit = _kth_largest_possible(*coded, *target, seeds, k)
+    limit = min(_kth_largest_possible(*coded, *target, seeds, k), within)
     return _second(*sketched, sketch.code, sketch.factor, sketch.slopes, rows, estimates, least, limit)
 
 

@@ -7,6 +7,7 @@ of one, and a part of the HNSW index (`hnsw.py`). How a scan can trust codes is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -14,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from chroma_search.errors import CorruptionError
-from chroma_search.indexes.base import Offer, Probe, VectorRequest
+from chroma_search.indexes.base import Offer, Probe, VectorRequest, Within
 from chroma_search.indexes.vector.allowed import allowed_rows
 from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_ROWS, rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes
@@ -138,7 +139,15 @@ class CodedIndex:
         del query
         return Probe(mask.count() / max(1, self.n_rows), is_far=False)
 
-    def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
+    def search(
+        self,
+        queries: Vectors,
+        k: int,
+        mask: Mask | None,
+        strategy: str,
+        beam: int = 0,
+        within: Within | None = None,
+    ) -> list[Candidates]:
         """Return every row that could be among the k nearest of the mask; see `VectorIndex.search`."""
         del strategy, beam
         rows = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_rows(mask, self.n_rows)
@@ -147,8 +156,9 @@ class CodedIndex:
             return [Candidates.empty() for _ in queries]
         points = unit_vectors(queries) if self._space == "cosine" else queries
         found: list[Candidates] = []
-        for query, point in zip(queries, points, strict=True):
-            reached = rows_in_reach(self._codes, self._sketch, point, self._space, k, rows)
+        for at, (query, point) in enumerate(zip(queries, points, strict=True)):
+            limit = math.inf if within is None else within(at)
+            reached = rows_in_reach(self._codes, self._sketch, point, self._space, k, rows, limit)
             found.append(replace(scan_one(self._scanned(), query, k, reached), visited=n_rows))
         return found
 

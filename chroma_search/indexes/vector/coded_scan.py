@@ -34,11 +34,19 @@ LARGEST_SQUARE = 2.0**120
 """Sum of norms, squared, above which an estimate could leave float32."""
 MOST_WANTED = 1_000
 """Rows wanted above which the plain scan is taken: keeping the best in order would take longer than it saves."""
+LARGEST = 1e38
+"""Of a limit: beyond it no estimate is left out, short of it none can be."""
 NO_ROWS = np.empty(0, np.int64)
 
 
 def rows_in_reach(
-    codes: RowCodes, sketch: RowSketch, point: Vectors, space: Space, k: int, rows: Rows | None
+    codes: RowCodes,
+    sketch: RowSketch,
+    point: Vectors,
+    space: Space,
+    k: int,
+    rows: Rows | None,
+    within: float = math.inf,
 ) -> Rows | None:
     """Return the rows that could be among the k nearest.
 
@@ -49,6 +57,7 @@ def rows_in_reach(
         space: distance space.
         k: rows wanted, >= 1.
         rows: int64, ascending: the rows to look at; None for all.
+        within: a distance; rows that are surely farther may be left out, too.
 
     Returns:
         int64, ascending; or `rows` as they are when the query cannot be coded.
@@ -69,6 +78,8 @@ def rows_in_reach(
     rounding = ROUNDINGS * UNIT_ROUNDOFF * (square + unit) + len(code) * SMALLEST_NORMAL
     slack = weight * codes.longest * lost + rounding
     coded = CodedTarget(code, factor, np.float32(weight * (length + lost)), np.float32(slack))
+    limit = _estimate_at(within, target, codes, space) + rounding
+    largest = np.float32(min(max(limit, -LARGEST), LARGEST)) if limit < math.inf else np.float32(np.inf)
     of = CodedRows(whole(codes.values), codes.scales, codes.offsets, whole(codes.residuals))
     chosen = NO_ROWS if rows is None else rows
     if len(sketch.first):
@@ -76,11 +87,19 @@ def rows_in_reach(
             whole(sketch.first), whole(sketch.first_terms), whole(sketch.second), whole(sketch.second_terms)
         )
         aim = _sketched(target, sketch, codes.longest, space, rounding)
-        chosen = sketch_scan_kernels(n * HALF).not_ruled_out(sketched, aim, of, coded, chosen, k)
+        chosen = sketch_scan_kernels(n * HALF).not_ruled_out(sketched, aim, of, coded, chosen, k, largest)
         n = len(chosen)
         if n <= k:
             return chosen
-    return coded_scan_kernels(n * len(point)).in_reach(of, coded, chosen, k)
+    return coded_scan_kernels(n * len(point)).in_reach(of, coded, chosen, k, largest)
+
+
+def _estimate_at(distance: float, target: Vectors, codes: RowCodes, space: Space) -> float:
+    """Return the estimate that a row at this distance has, but for errors: estimates leave out what all rows share."""
+    wide = target.astype(np.float64)
+    if space == "l2":
+        return distance - float(wide @ wide)
+    return distance - 1.0 + float(wide @ codes.centre)
 
 
 def _sketched(target: Vectors, sketch: RowSketch, longest: float, space: Space, rounding: float) -> SketchedTarget:

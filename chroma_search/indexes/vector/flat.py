@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from chroma_search.indexes.base import Offer, Probe, VectorRequest
+from chroma_search.indexes.base import Offer, Probe, VectorRequest, Within
 from chroma_search.indexes.vector.allowed import allowed_rows
 from chroma_search.indexes.vector.exact_scan import Scanned, is_batch, scan_batch, scan_one
 from chroma_search.indexes.vector.norms import RowNorms
@@ -79,9 +79,17 @@ class FlatIndex:
         del query
         return Probe(mask.count() / max(1, self.n_rows), is_far=False)
 
-    def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
+    def search(
+        self,
+        queries: Vectors,
+        k: int,
+        mask: Mask | None,
+        strategy: str,
+        beam: int = 0,
+        within: Within | None = None,
+    ) -> list[Candidates]:
         """Return every row that could be among the k nearest of the mask, in ascending order of row."""
-        del strategy, beam
+        del strategy, beam, within
         rows = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_rows(mask, self.n_rows)
         n = self.n_rows if rows is None else len(rows)
         if n == 0:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError
-from chroma_search.indexes.base import Offer, Probe, VectorRequest
+from chroma_search.indexes.base import Offer, Probe, VectorRequest, Within
 from chroma_search.indexes.vector.allowed import allowed_bits
 from chroma_search.indexes.vector.coded import CODED_SCAN, CodedIndex
 from chroma_search.indexes.vector.codes import RowCodes, code_rows
@@ -206,12 +206,20 @@ class HnswIndex:
         share = kernels.share_around(self._searched.links, self._twins.bits_of_originals(bits), near)
         return Probe(share, share < FAR_SHARE * selectivity)
 
-    def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
+    def search(
+        self,
+        queries: Vectors,
+        k: int,
+        mask: Mask | None,
+        strategy: str,
+        beam: int = 0,
+        within: Within | None = None,
+    ) -> list[Candidates]:
         """Return the nearest rows found, at least k if the beam met so many; see `VectorIndex.search`."""
         if self._graph is None or self._searched is None or not self.n_rows:
             return [Candidates.empty() for _ in queries]
         if strategy == CODED_SCAN:
-            return self._coded.search(queries, k, mask, strategy, beam)
+            return self._coded.search(queries, k, mask, strategy, beam, within)
         width = self._width(k, beam)
         targets = unit_vectors(queries) if self._space == "cosine" else queries
         bits = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_bits(mask, self.n_rows)

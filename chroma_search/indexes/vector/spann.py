@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.errors import CorruptionError
-from chroma_search.indexes.base import Offer, Probe, VectorRequest
+from chroma_search.indexes.base import Offer, Probe, VectorRequest, Within
 from chroma_search.indexes.vector.allowed import allowed_bits
 from chroma_search.indexes.vector.centroid_lists import PRODUCT_LISTS, CentroidLists
 from chroma_search.indexes.vector.hnsw import GRAPH, MASKED_GRAPH
@@ -169,7 +169,15 @@ class SpannIndex:
         share = float(np.count_nonzero(bits[rows])) / max(1, len(rows))
         return Probe(share, share < FAR_SHARE * selectivity)
 
-    def search(self, queries: Vectors, k: int, mask: Mask | None, strategy: str, beam: int = 0) -> list[Candidates]:
+    def search(
+        self,
+        queries: Vectors,
+        k: int,
+        mask: Mask | None,
+        strategy: str,
+        beam: int = 0,
+        within: Within | None = None,
+    ) -> list[Candidates]:
         """Return the nearest rows of the nearest lists; see `VectorIndex.search`.
 
         `beam` and `k` are the least number of allowed rows to look at: more lists are read until they hold so many.

@@ -7,6 +7,7 @@ in the exact scan: a query never gets fewer records than match, up to k.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
 from chroma_search.model.mask import Mask
 from chroma_search.planner.choose import Choice, Ladder, choose
-from chroma_search.planner.operators.ranked import Ranked, best
+from chroma_search.planner.operators.ranked import Ranked, best, joined
 from chroma_search.planner.view import SegmentView
 from chroma_search.record import record
 
@@ -100,22 +101,54 @@ def nearest(request: DenseRequest, matches: Sequence[Match], trace: list[Step] |
         parts = (request.queries[at : at + QUERIES_AT_ONCE] for at in starts)
         asked = (DenseRequest(part, request.k, request.space, request.exact, request.force) for part in parts)
         return [each for part in asked for each in nearest(part, matches, trace)]
-    found: list[list[tuple[int, NDArray[np.int64]]]] = [[] for _ in request.queries]
+    found = [_Nearest(request, query, matches) for query in request.queries]
     for number, match in enumerate(matches):
         if not match.n_matching:
             continue
         checkpoint()
-        for at, candidates in enumerate(_search_segment(request, match, trace)):
-            found[at].append((number, _near_enough(candidates, request.k)))
-    return [_measured(request, query, matches, near) for query, near in zip(request.queries, found, strict=True)]
+        for one, candidates in zip(found, _search_segment(request, match, found, trace), strict=True):
+            one.add(number, _near_enough(candidates, request.k))
+    return [each.ranked() for each in found]
+
+
+class _Nearest:
+    """What was found for one query: rows by the number of their segment, and those that are measured already.
+
+    They are measured all at once at the end, unless an index asks before how far the k-th of them is.
+    """
+
+    __slots__ = ("_matches", "_measured", "_query", "_request", "_waiting")
+
+    def __init__(self, request: DenseRequest, query: Vectors, matches: Sequence[Match]) -> None:
+        self._request = request
+        self._query = query
+        self._matches = matches
+        self._waiting: list[tuple[int, NDArray[np.int64]]] = []
+        self._measured: Ranked | None = None
+
+    def add(self, number: int, rows: NDArray[np.int64]) -> None:
+        self._waiting.append((number, rows))
+
+    def within(self) -> float:
+        """Return a distance that k of the rows are within; infinity when there are not so many."""
+        if not self._waiting and self._measured is None:
+            return math.inf
+        scores, k = self.ranked().scores, self._request.k
+        return math.inf if len(scores) < k or np.isnan(scores[k - 1]) else float(scores[k - 1])
+
+    def ranked(self) -> Ranked:
+        """Return the k nearest."""
+        if self._waiting:
+            more = _measured(self._request, self._query, self._matches, self._waiting)
+            found = more if self._measured is None else joined([self._measured, more])
+            self._measured, self._waiting = best(found, self._request.k), []
+        return self._measured or Ranked(np.empty(0, np.int64), np.empty(0, np.float64))
 
 
 def _measured(
     request: DenseRequest, query: Vectors, matches: Sequence[Match], near: Sequence[tuple[int, NDArray[np.int64]]]
 ) -> Ranked:
-    """Return the k nearest of the rows that segments found, by number of the segment; measured all at once."""
-    if not near:
-        return Ranked(np.empty(0, np.int64), np.empty(0, np.float64))
+    """Return rows that segments found, by number of the segment, in no order; measured all at once."""
     vectors: list[Vectors] = []
     offset_ids: list[NDArray[np.int64]] = []
     places = np.empty((sum([len(rows) for _, rows in near]), 2), np.int64)
@@ -127,8 +160,7 @@ def _measured(
         end = begin + len(rows)
         places[begin:end, 0], places[begin:end, 1] = number, rows
         begin = end
-    distances = exact_distances(query, _joined(vectors), request.space)
-    return best(Ranked(_joined(offset_ids), distances, places), request.k)
+    return Ranked(_joined(offset_ids), exact_distances(query, _joined(vectors), request.space), places)
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -149,10 +181,13 @@ def ladder_for(request: DenseRequest, match: Match, *, is_far: bool = False) -> 
     return segment.recently((k, n_matching, match.is_filtered, is_far, request.exact, request.force), ladder)
 
 
-def _search_segment(request: DenseRequest, match: Match, trace: list[Step] | None) -> list[Candidates]:
+def _search_segment(
+    request: DenseRequest, match: Match, before: Sequence[_Nearest], trace: list[Step] | None
+) -> list[Candidates]:
     found: list[Candidates] = [Candidates.empty()] * len(request.queries)
     for ladder, queries, pass_rate in _ladders(request, match):
-        _climb(ladder, request, match, queries, found, _Steps(match.view.segment.name, trace, pass_rate))
+        steps = _Steps(match.view.segment.name, trace, pass_rate)
+        _climb(ladder, request, match, queries, found, before, steps)
     return found
 
 
@@ -174,14 +209,23 @@ def _ladders(request: DenseRequest, match: Match) -> list[tuple[Ladder, list[int
 
 
 def _climb(
-    ladder: Ladder, request: DenseRequest, match: Match, queries: list[int], found: list[Candidates], steps: _Steps
+    ladder: Ladder,
+    request: DenseRequest,
+    match: Match,
+    queries: list[int],
+    found: list[Candidates],
+    before: Sequence[_Nearest],
+    steps: _Steps,
 ) -> None:
-    """Answer the queries into `found`, step by step, until each has enough."""
+    """Answer the queries into `found`, step by step, until each has enough; no row beyond those before is needed."""
     wanted = min(request.k, match.n_matching)
     for choice in ladder.steps:
         started = time.perf_counter()
         asked = request.queries if len(queries) == len(request.queries) else request.queries[queries]
-        answers = _index(match, choice).search(asked, wanted, match.mask, choice.offer.strategy)
+        nearer = [before[at] for at in queries]
+        answers = _index(match, choice).search(
+            asked, wanted, match.mask, choice.offer.strategy, within=lambda at, nearer=nearer: nearer[at].within()
+        )
         steps.note(choice, answers, started)
         for at, answer in zip(queries, answers, strict=True):
             found[at] = answer

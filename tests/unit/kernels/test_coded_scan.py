@@ -27,12 +27,13 @@ def test_both_versions_keep_the_same_rows(slack):
         for rows in (np.empty(0, np.int64), np.sort(rng.choice(n, max(2, n // 3), replace=False))):
             for k in (1, 2, 20):
                 if k < (len(rows) or n):
-                    left, right = (
-                        coded_scan.in_reach(of, target, rows, k),
-                        coded_scan_numba.in_reach(of, target, rows, k),
-                    )
-                    assert left.dtype == right.dtype == np.int64
-                    assert left.tolist() == right.tolist()
+                    for within in (np.float32(np.inf), np.float32(-30), np.float32(-1e38)):
+                        left, right = (
+                            coded_scan.in_reach(of, target, rows, k, within),
+                            coded_scan_numba.in_reach(of, target, rows, k, within),
+                        )
+                        assert left.dtype == right.dtype == np.int64
+                        assert left.tolist() == right.tolist()
 
 
 @BOTH
@@ -41,8 +42,11 @@ def test_without_errors_the_k_nearest_and_their_ties_stay(kernels):
     flat = CodedRows(codes, np.ones(6, np.float32), np.zeros(6, np.float32), np.zeros(6, np.float32))
     target = CodedTarget(np.array([-1], np.int16), np.float32(1.0), np.float32(0.0), np.float32(0.0))
     everything = np.empty(0, np.int64)
-    assert kernels.in_reach(flat, target, everything, 1).tolist() == [1, 3]
-    assert kernels.in_reach(flat, target, everything, 3).tolist() == [1, 2, 3, 4]
-    assert kernels.in_reach(flat, target, np.array([0, 2, 5]), 1).tolist() == [2]
+    far = np.float32(np.inf)
+    assert kernels.in_reach(flat, target, everything, 1, far).tolist() == [1, 3]
+    assert kernels.in_reach(flat, target, everything, 3, far).tolist() == [1, 2, 3, 4]
+    assert kernels.in_reach(flat, target, np.array([0, 2, 5]), 1, far).tolist() == [2]
+    assert kernels.in_reach(flat, target, everything, 3, np.float32(1.0)).tolist() == [1, 3]
+    assert kernels.in_reach(flat, target, everything, 3, np.float32(0.5)).tolist() == []
     wide = target._replace(slack=np.float32(1.0))  # 1..3 may hide what is 3: all up to 1 + 1 + 1 stay
-    assert kernels.in_reach(flat, wide, everything, 1).tolist() == [1, 2, 3, 4]
+    assert kernels.in_reach(flat, wide, everything, 1, far).tolist() == [1, 2, 3, 4]

@@ -34,10 +34,11 @@ def test_both_versions_keep_the_same_rows(slack):
         for rows in (EVERYTHING, np.sort(rng.choice(n, max(2, n // 3), replace=False))):
             for k in (1, 2, 20):
                 if k < (len(rows) or n):
-                    left = sketch_scan.not_ruled_out(sketched, aim, coded, target, rows, k)
-                    right = sketch_scan_numba.not_ruled_out(sketched, aim, coded, target, rows, k)
-                    assert left.dtype == right.dtype == np.int64
-                    assert left.tolist() == right.tolist()
+                    for within in (np.float32(np.inf), np.float32(-30), np.float32(-1e38)):
+                        left = sketch_scan.not_ruled_out(sketched, aim, coded, target, rows, k, within)
+                        right = sketch_scan_numba.not_ruled_out(sketched, aim, coded, target, rows, k, within)
+                        assert left.dtype == right.dtype == np.int64
+                        assert left.tolist() == right.tolist()
 
 
 @BOTH
@@ -57,12 +58,14 @@ def test_rows_beyond_the_kth_are_ruled_out_up_to_the_error_of_their_sketch(kerne
     slopes = np.array([0.0, 1.0, 0.0], np.float32)
     sketch = SketchedTarget(aim, np.float32(1.0), slopes, slopes)
 
-    def kept(rows=EVERYTHING, k=1):
+    def kept(rows=EVERYTHING, k=1, within=np.inf):
         sketched = SketchedRows(first, first_terms, second, second_terms)
-        return kernels.not_ruled_out(sketched, sketch, coded, target, rows, k).tolist()
+        return kernels.not_ruled_out(sketched, sketch, coded, target, rows, k, np.float32(within)).tolist()
 
     assert kept() == [1, 3]
     assert kept(k=3) == [1, 2, 3]
     assert kept(np.array([0, 2, 5])) == [2]
+    assert kept(k=3, within=10.0) == [1, 3]
+    assert kept(k=3, within=9.0) == []
     first_terms[4, 3] = second_terms[4, 1] = 80.0  # its sketch says 90, but it may be 10
     assert kept() == [1, 3, 4]

@@ -106,18 +106,19 @@ def matrices(draw):
     return rows.astype(np.float32), query.astype(np.float32)
 
 
-@given(matrices(), st.sampled_from(SPACES), st.integers(1, 20), st.booleans())
-def test_no_row_among_the_nearest_is_out_of_reach(matrix, space, k, has_filter):
+@given(matrices(), st.sampled_from(SPACES), st.integers(1, 20), st.booleans(), st.none() | st.integers(0, 79))
+def test_no_row_among_the_nearest_is_out_of_reach(matrix, space, k, has_filter, farthest):
     vectors, query = matrix
     codes = RowCodes.of(vectors, space)
     rows = np.arange(0, len(vectors), 2) if has_filter else np.arange(len(vectors))
     point = unit_vectors(query[None])[0] if space == "cosine" else query
     sketch = RowSketch.of(vectors, space, codes)
     assert bool(len(sketch.first)) == (vectors.shape[1] >= LEAST_SKETCHED)
-    reached = rows_in_reach(codes, sketch, point, space, k, rows if has_filter else None)
     distances = exact_distances(query, vectors[rows], space)
+    within = np.inf if farthest is None else float(distances[farthest % len(rows)])
+    reached = rows_in_reach(codes, sketch, point, space, k, rows if has_filter else None, within)
     kth = np.sort(distances)[min(k, len(rows)) - 1]
-    nearest = rows[distances <= kth]
+    nearest = rows[distances <= min(kth, within)]
     assert reached is None or np.isin(nearest, reached).all()
     assert reached is None or np.isin(reached, rows).all()
 
@@ -130,6 +131,10 @@ def test_a_coded_scan_leaves_few_rows_to_measure(space):
         reached = rows_in_reach(codes, RowSketch.none(), query, space, 10, None)
         assert reached is not None
         assert len(reached) < 400
+        third = np.sort(exact_distances(query, rows, space))[2]
+        nearer = rows_in_reach(codes, RowSketch.none(), query, space, 10, None, float(third))
+        assert nearer is not None
+        assert 3 <= len(nearer) < len(reached)
 
 
 @pytest.mark.parametrize("space", SPACES)
