@@ -20,7 +20,9 @@ from chroma_search.errors import UnsupportedError
 @click.option("--users", type=FOLDER, help="YAML file of users and their grants; see `chroma-search user`.")
 @click.option("--allow-unauthenticated", is_flag=True, help="Listen beyond this machine without authentication.")
 @click.option("--allow-reset", is_flag=True, help="Let admins drop everything with POST /reset.")
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes that share the folder. [default: 1]")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Processes that share the folder. [default: 2; 1 on one core]"
+)
 @click.option("--tls-certificate", type=FOLDER, help="PEM file of the certificate chain.")
 @click.option("--tls-key", type=FOLDER, help="PEM file of its key.")
 @click.option("--cors", multiple=True, metavar="ORIGIN", help="Origin whose pages may call. May be repeated.")

@@ -42,7 +42,7 @@ from chroma_search.server.slow_calls import RAN, why_slow
 from chroma_search.server.tracing import Tracing
 
 TRACE_ID = "chroma-trace-id"
-WATCH_AFTER_S = 0.05
+WATCH_AFTER_S = 0.25
 """A call that takes longer is worth a look whether its client is still there; most calls take less."""
 GRACE_S = 1.0
 """How long after its deadline a call may take to reach a checkpoint, before it is answered without it."""

@@ -7,9 +7,12 @@ closes the data. Nothing depends on that: what was acknowledged is on the disk b
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import tempfile
+import threading
+import time
 from functools import partial
 from typing import Any
 
@@ -27,6 +30,10 @@ FILES_OF_DATA = 1024
 """File descriptors that are kept for the data; an open collection takes four and those of its segments."""
 SETTINGS_VARIABLE = "CHROMA_SEARCH_SERVER_SETTINGS"
 """Holds the settings for the worker processes, as JSON."""
+SUPERVISOR_VARIABLE = "CHROMA_SEARCH_SUPERVISOR"
+"""Holds the number of the process that has started them."""
+LOOK_S = 0.2
+"""How often a worker looks whether the process that has started it still lives."""
 FACTORY = "chroma_search.server.run:worker_application"
 
 
@@ -45,13 +52,14 @@ def serve(settings: ServerSettings) -> None:
     shown = f"[{host}]" if ":" in host else host
     where = "memory" if settings.persist_path is None else str(settings.persist_path)
     print(f"chroma_search listens on {scheme}://{shown}:{port}, data in {where}", file=sys.stderr, flush=True)
-    if settings.workers == 1:
+    if settings.n_workers == 1:
         config = server_config(settings, make_application(settings))
         uvicorn.Server(config).run([listener])
         return
     with tempfile.TemporaryDirectory(prefix="chroma_search-metrics-") as figures:
         os.environ[MULTIPROCESS_VARIABLE] = figures
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
+        os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
         config = server_config(settings, FACTORY)
         from uvicorn.supervisors import Multiprocess  # only where there are several processes
 
@@ -59,8 +67,18 @@ def serve(settings: ServerSettings) -> None:
 
 
 def worker_application() -> ASGIApp:
-    """Return the application of a worker process."""
+    """Return the application of a worker process, which ends with the one that has started it."""
+    if sys.platform != "win32":  # there a process does not learn that its parent has ended
+        watch = threading.Thread(target=_end_after, args=(int(os.environ[SUPERVISOR_VARIABLE]),), daemon=True)
+        watch.start()
     return make_application(ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
+
+
+def _end_after(supervisor: int) -> None:
+    """End this process when its parent was killed: nobody else would, and it holds the address."""
+    while os.getppid() == supervisor:
+        time.sleep(LOOK_S)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:
@@ -73,7 +91,7 @@ def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvico
         http=bounded,
         ws="none",
         loop="auto",
-        workers=settings.workers if isinstance(application, str) else None,
+        workers=settings.n_workers if isinstance(application, str) else None,
         log_config=None,
         log_level="warning",
         access_log=False,

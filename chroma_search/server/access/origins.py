@@ -11,6 +11,7 @@ Not for: servers with users, where a page would have to know a secret; and those
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ class Origins:
             raise ForbiddenError("this server answers to localhost alone: give it users, or say allow_unauthenticated")
 
 
+@lru_cache(64)  # a client says the same each time, and reading an address takes as long as looking up a record
 def _is_here(address: str) -> bool:
     try:
         name = urlsplit(address).hostname or ""

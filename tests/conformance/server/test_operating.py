@@ -8,6 +8,7 @@ import logging
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -312,6 +313,39 @@ def test_a_server_that_is_told_to_stop_ends_what_it_has_begun(tmp_path, workers)
         assert "Traceback" not in server.log.read_text()
     with serving(persist_path=tmp_path / "data") as again, again.client() as client:
         assert set(client.post(f"{path}/get", json={"include": []}).json()["ids"]) >= set(acknowledged)
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_started_them_and_free_its_address(tmp_path):
+    with child_serving(tmp_path / "data", "--workers", "2", "--log-format", "off") as server:
+        with server.client() as client:
+            path = filled(client)
+        server.process.kill()  # it alone
+        server.process.wait()
+        again = [sys.executable, "-m", "chroma_search", "run", "--path", str(tmp_path / "data"), "--workers", "1"]
+        wait_until(lambda: not is_listening(server.port))
+        successor = subprocess.Popen([*again, "--port", str(server.port)], stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: is_listening(server.port))
+            with server.client() as client:
+                assert client.get(f"{path}/count").json() == 2
+        finally:
+            successor.terminate()
+            successor.wait()
+
+
+def is_listening(port):
+    with socket.socket() as found:
+        return found.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_two_processes_serve_where_there_are_two_cores_and_a_folder(monkeypatch):
+    monkeypatch.setattr("chroma_search.server.settings._n_cores", lambda: 8)
+    assert ServerSettings().n_workers == 2
+    assert ServerSettings(persist_path=None).n_workers == 1
+    assert ServerSettings(workers=5).n_workers == 5
+    monkeypatch.setattr("chroma_search.server.settings._n_cores", lambda: 1)
+    assert ServerSettings().n_workers == 1
 
 
 @pytest.mark.slow
