@@ -127,18 +127,22 @@ def indexing_status(call: Call) -> Any:
 
 
 def described(engine: CollectionEngine) -> dict[str, Any]:
-    """Return a collection as the API shows it."""
+    """Return a collection as the API shows it; one that another process has deleted since it was found, as empty."""
+    try:
+        types, dimension, n_indexed = engine.observed_types(), engine.dimension, engine.operations()[1]
+    except NotFoundError:  # a list must not fail for that, nor get_or_create
+        types, dimension, n_indexed = {}, None, 0
     return {
         "id": str(engine.id),
         "name": engine.name,
         "configuration_json": engine.config.to_json(),
-        "schema": complete_form(engine.schema_form, engine.config, engine.observed_types()),
+        "schema": complete_form(engine.schema_form, engine.config, types),
         "metadata": engine.metadata,
-        "dimension": engine.dimension,
+        "dimension": dimension,
         "tenant": engine.tenant,
         "database": engine.database,
         "log_position": 0,
-        "version": engine.operations()[1],  # grows with what is indexed, as upstream's with each compaction
+        "version": n_indexed,  # grows with what is indexed, as upstream's with each compaction
     }
 
 

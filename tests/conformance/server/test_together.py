@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.conformance.server.serving import serving
+from tests.conformance.server.serving import child_serving
 
 DATABASES = "/api/v2/tenants/default_tenant/databases"
 N_CLIENTS, N_CALLS = 6, 120
@@ -68,13 +68,38 @@ class Hand:
 
 
 @pytest.mark.slow
-def test_no_call_fails_for_what_others_do(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_call_fails_for_what_others_do(tmp_path, workers):
     def calls(seed):
         with server.client() as client:
             hand = Hand(client, seed)
-            return [(answer.status_code, answer.text) for answer in (hand.call() for _ in range(N_CALLS))]
+            return [hand.call() for _ in range(N_CALLS)]
 
-    with serving(persist_path=tmp_path / "data", allow_reset=True) as server, ThreadPoolExecutor(N_CLIENTS) as threads:
+    options = ("--allow-reset", "--log-format", "off", "--workers", str(workers))
+    with child_serving(tmp_path / "data", *options) as server, ThreadPoolExecutor(N_CLIENTS) as threads:
         answers = [each for found in threads.map(calls, range(N_CLIENTS)) for each in found]
-    assert [(status, text) for status, text in answers if status >= 500] == []
-    assert Counter(status for status, _ in answers)[200] > 100
+    assert [(answer.status_code, answer.text) for answer in answers if answer.status_code >= 500] == []
+    assert Counter(answer.status_code for answer in answers)[200] > 100
+    lists = [answer for answer in answers if answer.request.method == "GET"]
+    assert {answer.status_code for answer in lists if "was deleted" in answer.text} == set()
+
+
+@pytest.mark.slow
+def test_collections_are_made_listed_and_deleted_by_all_at_once(tmp_path):
+    """As upstream's own test does it, and with lists; each client has a connection, and so a process, of its own."""
+    collections = f"{DATABASES}/default_database/collections"
+
+    def calls(number):
+        with server.client() as client:
+            odd = []
+            for at in range(10):
+                made = client.post(collections, json={"name": "docs", "get_or_create": True})
+                found = client.get(collections)
+                odd += [answer.text for answer in (made, found) if answer.status_code != 200]
+                if (number + at) % 2:
+                    gone = client.delete(f"{collections}/docs")
+                    odd += [gone.text] if gone.status_code not in (200, 404) else []
+            return odd
+
+    with child_serving(tmp_path / "data", "--workers", "2") as server, ThreadPoolExecutor(8) as threads:
+        assert [each for found in threads.map(calls, range(8)) for each in found] == []
