@@ -7,12 +7,9 @@ closes the data. Nothing depends on that: what was acknowledged is on the disk b
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import sys
 import tempfile
-import threading
-import time
 from functools import partial
 from typing import Any
 
@@ -32,8 +29,6 @@ SETTINGS_VARIABLE = "CHROMA_SEARCH_SERVER_SETTINGS"
 """Holds the settings for the worker processes, as JSON."""
 SUPERVISOR_VARIABLE = "CHROMA_SEARCH_SUPERVISOR"
 """Holds the number of the process that has started them."""
-LOOK_S = 0.2
-"""How often a worker looks whether the process that has started it still lives."""
 FACTORY = "chroma_search.server.run:worker_application"
 
 
@@ -47,38 +42,35 @@ def serve(settings: ServerSettings) -> None:
     if settings.persist_path is not None:  # what cannot be opened ends here, with its error, not in each process
         Database(settings.persist_path).close()
     listener = listen(settings)
+    if settings.n_workers == 1:
+        _announce(settings, listener)
+        uvicorn.Server(server_config(settings, make_application(settings))).run([listener])
+        return
+    from chroma_search.server.workers import Workers, listeners  # only where there are several processes
+
+    sockets = listeners(listener, settings.n_workers)
+    _announce(settings, sockets[0])
+    with tempfile.TemporaryDirectory(prefix="chroma_search-metrics-") as figures:
+        os.environ[MULTIPROCESS_VARIABLE] = figures
+        os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
+        os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
+        Workers(server_config(settings, FACTORY), sockets).run()
+
+
+def _announce(settings: ServerSettings, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     scheme = "https" if settings.tls_certificate else "http"
     shown = f"[{host}]" if ":" in host else host
     where = "memory" if settings.persist_path is None else str(settings.persist_path)
     print(f"chroma_search listens on {scheme}://{shown}:{port}, data in {where}", file=sys.stderr, flush=True)
-    if settings.n_workers == 1:
-        config = server_config(settings, make_application(settings))
-        uvicorn.Server(config).run([listener])
-        return
-    with tempfile.TemporaryDirectory(prefix="chroma_search-metrics-") as figures:
-        os.environ[MULTIPROCESS_VARIABLE] = figures
-        os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
-        os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
-        config = server_config(settings, FACTORY)
-        from uvicorn.supervisors import Multiprocess  # only where there are several processes
-
-        Multiprocess(config, sockets=[listener]).run()
 
 
 def worker_application() -> ASGIApp:
     """Return the application of a worker process, which ends with the one that has started it."""
-    if sys.platform != "win32":  # there a process does not learn that its parent has ended
-        watch = threading.Thread(target=_end_after, args=(int(os.environ[SUPERVISOR_VARIABLE]),), daemon=True)
-        watch.start()
+    from chroma_search.server.workers import end_after
+
+    end_after(int(os.environ[SUPERVISOR_VARIABLE]))
     return make_application(ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
-
-
-def _end_after(supervisor: int) -> None:
-    """End this process when its parent was killed: nobody else would, and it holds the address."""
-    while os.getppid() == supervisor:
-        time.sleep(LOOK_S)
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:

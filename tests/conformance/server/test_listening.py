@@ -1,7 +1,11 @@
 """Where a server listens and to whom: loopback, TLS, origins of web pages, users that come and go."""
 
+import os
 import ssl
 import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,7 +16,7 @@ from chroma_search.cli import main
 from chroma_search.errors import InvalidConfigError, StorageError
 from chroma_search.server.run import listen
 from chroma_search.server.settings import load_settings
-from tests.conformance.server.serving import DEFAULT, PATIENCE_S, serving
+from tests.conformance.server.serving import DEFAULT, PATIENCE_S, RawConnection, child_serving, serving, wait_until
 
 IDENTITY = "/api/v2/auth/identity"
 
@@ -68,6 +72,35 @@ def test_half_of_a_certificate_is_refused(half, tmp_path):
 def test_a_port_that_is_taken_is_told():
     with serving() as server, pytest.raises(StorageError, match=f"cannot listen on 127.0.0.1:{server.port}"):
         listen(server.settings.model_copy(update={"port": server.port}))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_address_of_a_server_is_refused_to_a_second_one(tmp_path, capsys, workers):
+    with child_serving(tmp_path / "data", "--workers", workers) as server:
+        for more in ("1", "2"):
+            again = ["run", "--path", str(tmp_path / "other"), "--port", str(server.port), "--workers", more]
+            assert main(again) != 0
+            assert f"cannot listen on 127.0.0.1:{server.port}" in capsys.readouterr().err
+        assert httpx.get(server.url + IDENTITY, trust_env=False, timeout=PATIENCE_S).status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="connections are dealt out by Linux alone")
+def test_connections_that_come_at_once_are_dealt_out_to_all_processes(tmp_path):
+    def n_sockets():
+        return [sum("socket" in os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()) for pid in workers]
+
+    with child_serving(tmp_path / "data", "--workers", "2") as server, ExitStack() as stack:
+        pid = server.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        workers = [each for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
+        wait_until(lambda: min(n_sockets()) >= 4)
+        before = n_sockets()
+        for _ in range(100):
+            stack.enter_context(RawConnection(server.port))
+        wait_until(lambda: sum(n_sockets()) - sum(before) == 100)
+        assert all(20 < now - then < 80 for now, then in zip(n_sockets(), before, strict=True))  # 6 sigma
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -334,6 +334,21 @@ def test_workers_end_with_the_process_that_started_them_and_free_its_address(tmp
             successor.wait()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_a_worker_that_was_killed_is_replaced_and_its_connections_are_answered(tmp_path):
+    with child_serving(tmp_path / "data", "--workers", "2", "--log-format", "off") as server:
+        with server.client() as client:
+            path = filled(client)
+        pid = server.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for killed in [each for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]:
+            os.kill(int(killed), signal.SIGKILL)
+            for _ in range(16):  # new connections: half of them to the one that is gone
+                with server.client() as client:
+                    assert client.get(f"{path}/count").json() == 2
+
+
 def is_listening(port):
     with socket.socket() as found:
         return found.connect_ex(("127.0.0.1", port)) == 0
