@@ -12,6 +12,9 @@ import threading
 from typing import Protocol
 from weakref import WeakSet
 
+# Its part of a fork comes first: it keeps what could be let go of here.
+import chroma_search.storage.open_files  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
 
 class Renewable(Protocol):
     """Something with a lock."""

@@ -59,7 +59,6 @@ class OpenFiles:
         self._lock = threading.RLock()
         self._open: dict[str, WeakSet[OpenFile]] = {}
         self._lost: set[str] = set()
-        self._left_behind: list[OpenFile] = []  # so that nobody closes their connections
         self._held: dict[OpenFile, threading.RLock] = {}  # during a fork
         self._no_fork = threading.Event()
         self._no_fork.set()
@@ -113,7 +112,6 @@ class OpenFiles:
         """Go on without the files that were in use."""
         for path, file in self._files():  # all others have left
             self._lost.add(path)
-            self._left_behind.append(file)
             file.lose()
         self._no_fork = threading.Event()  # of the old one, a thread of the parent may have been the keeper
         self.after_fork_in_parent()

@@ -18,7 +18,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -101,7 +101,6 @@ class SqliteFile:
         self._n_opened = 0
         self._is_closed = False
         self._connection: sqlite3.Connection | None = None
-        self._left_behind: sqlite3.Connection | None = None
         self._own()
 
     def data_version(self) -> int:
@@ -225,13 +224,18 @@ class SqliteFile:
     def let_go(self) -> None:
         """Close the connection until it is needed again, before a fork; do nothing while a transaction is running."""
         if self.path is not None and self._connection is not None and not self._connection.in_transaction:
-            self._close()
+            with suppress(sqlite3.Error, OSError):
+                self._close()
 
     def lose(self) -> None:
         """Use neither connection nor lock any more, in a child: they are as a thread of the parent had left them."""
-        if self.path is not None:
-            self._left_behind, self._connection = self._connection, None
-            self.lock = threading.RLock()
+        if self._connection is not None:
+            import ctypes  # no child of a careful parent comes here
+
+            # For good, also at the end of the program: to close it would undo a transaction that the parent is in.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
+            self._connection = None
+        self.lock = threading.RLock()
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -24,6 +24,21 @@ file = SqliteFile(Path(sys.argv[1]), ("CREATE TABLE numbers (number INTEGER)",))
 print(len(file.execute("SELECT * FROM numbers")))
 file.close()
 """
+FORK_AND_EXIT = """
+import os, sys
+from pathlib import Path
+from chroma_search.storage.sqlite_file import SqliteFile
+file = SqliteFile(Path(sys.argv[1]), ("CREATE TABLE numbers (number INTEGER)",))
+with file.writing():
+    file.execute_many("INSERT INTO numbers VALUES (?)", [(bytes(3000),)] * 3000)  # more than SQLite keeps in memory
+    pid = os.fork()
+    if pid == 0:
+        sys.exit()  # inside the transaction, and with all that the end of an interpreter does
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    file.execute("INSERT INTO numbers VALUES (2)")
+file.execute("INSERT INTO numbers VALUES (3)")
+print(len(file.execute("SELECT * FROM numbers")))
+"""
 COUNT = """
 import sys
 import chroma_search
@@ -206,6 +221,14 @@ def test_a_fork_inside_a_transaction_leaves_it_to_the_parent(tmp_path):
 
             assert status(forked(check)) == 0
         assert file.execute("SELECT number FROM numbers") == [(1,)]
+
+
+@needs_fork
+def test_a_child_that_ends_inside_a_transaction_does_not_undo_it(tmp_path):
+    path = tmp_path / "numbers.sqlite"
+    process = started(FORK_AND_EXIT, path)
+    assert number_printed(process) == 3002
+    assert numbers_seen_by_another_process(path) == 3002
 
 
 @needs_fork
