@@ -88,7 +88,7 @@ class Gateway:
         self._tracing = tracing
         per_second = settings.requests_per_second
         self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
-        self._readers = CallThreads(settings.reader_threads, "reader")
+        self._readers = CallThreads(settings.n_reader_threads, "reader")
         self._writers = CallThreads(settings.writer_threads, "writer")
         self._logins = CallThreads(1, "login")  # of its own: passwords are dear, and writers may all be waiting
         is_open = settings.users_file is None and not settings.allow_unauthenticated

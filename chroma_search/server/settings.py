@@ -64,8 +64,9 @@ class ServerSettings(BaseModel):
         allow_unauthenticated: listen on other addresses than loopback although there is no authentication.
         tls_certificate, tls_key: PEM files; both or none.
         workers: processes that share the folder; None for two where there are two cores or more (`n_workers`).
-        reader_threads, writer_threads: calls at work at once in a process. Writes that wait for one collection share a
-            transaction, so many threads write faster than few.
+        reader_threads, writer_threads: calls at work at once in a process; None for two readers per core in all
+            processes together (`n_reader_threads`). Writes that wait for one collection share a transaction, so many
+            threads write faster than few.
         max_concurrent_requests: calls at work or waiting in a process; 503 beyond.
         max_bytes_at_work: bodies of those calls together; 503 beyond.
         max_connections: connections open in a process; beyond, idle ones are closed for new ones.
@@ -100,7 +101,7 @@ class ServerSettings(BaseModel):
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     workers: int | None = Field(None, ge=1, le=64)
-    reader_threads: int = Field(default_factory=lambda: 2 * (os.cpu_count() or 1), ge=1, le=1024)
+    reader_threads: int | None = Field(None, ge=1, le=1024)
     writer_threads: int = Field(16, ge=1, le=1024)
     max_concurrent_requests: int = Field(512, ge=1)
     max_bytes_at_work: int = Field(1024**3, ge=1)
@@ -132,6 +133,11 @@ class ServerSettings(BaseModel):
         if self.workers is not None:
             return self.workers
         return 1 if self.persist_path is None else min(2, _n_cores())
+
+    @property
+    def n_reader_threads(self) -> int:
+        """Reads at work at once in a process. Of threads that wait for Python's lock, some wait for long."""
+        return self.reader_threads or max(2, 2 * _n_cores() // self.n_workers)
 
     @property
     def is_loopback(self) -> bool:

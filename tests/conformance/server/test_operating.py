@@ -359,6 +359,8 @@ def test_two_processes_serve_where_there_are_two_cores_and_a_folder(monkeypatch)
     assert ServerSettings().n_workers == 2
     assert ServerSettings(persist_path=None).n_workers == 1
     assert ServerSettings(workers=5).n_workers == 5
+    assert [ServerSettings(workers=n).n_reader_threads for n in (1, 2, 8, 16)] == [16, 8, 2, 2]
+    assert ServerSettings(reader_threads=3).n_reader_threads == 3
     monkeypatch.setattr("chroma_search.server.settings._n_cores", lambda: 1)
     assert ServerSettings().n_workers == 1
 
