@@ -27,7 +27,7 @@ def command(name: str, folder: Path, port: int) -> list[str]:
         return [str(Path(sys.executable).parent / "chroma"), "run", "--path", str(folder), "--port", str(port)]
     kind, _, workers = name.partition("-")
     if kind != "ours":
-        raise ValueError(f"no server {name!r}: ours, ours-2, upstream")
+        raise ValueError(f"no server {name!r}: ours, ours-1, upstream")
     started = [sys.executable, "-m", "chroma_search", "run", "--path", str(folder), "--port", str(port)]
     return [*started, "--log-format", "off", *(["--workers", workers] if workers else [])]
 
