@@ -132,7 +132,8 @@ class ServerSettings(BaseModel):
         """Processes that serve. Two answer twice as much over many connections, for less than twice the memory."""
         if self.workers is not None:
             return self.workers
-        return 1 if self.persist_path is None else min(2, _n_cores())
+        # On Windows a worker does not learn that the process that has started it was killed, and would stay.
+        return 1 if self.persist_path is None or sys.platform == "win32" else min(2, _n_cores())
 
     @property
     def n_reader_threads(self) -> int:
