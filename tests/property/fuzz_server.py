@@ -301,7 +301,9 @@ def fuzz(n: int, seed: int, only: int | None = None) -> Report:
     with _ints_of_any_length(), tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         place = Path(folder)
         elsewhere = {"HOME": folder, "TMPDIR": folder}
-        with child_serving(place / "data", "--log-format", "json", environment=elsewhere, cwd=place) as server:
+        # One process: its memory is looked at, and several keep their figures in a folder for the time.
+        options = ("--log-format", "json", "--workers", "1")
+        with child_serving(place / "data", *options, environment=elsewhere, cwd=place) as server:
             report = ServerFuzzer(server, seed).run(n, only)
             if server.process.poll() is not None:
                 report.failures.append(f"the server ended: {server.process.returncode}")
