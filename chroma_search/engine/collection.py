@@ -272,7 +272,8 @@ class CollectionEngine:
         indexed unless something is under way, and whoever waits for that need not write more.
         """
         _ = self.snapshot  # takes in what others wrote; no lock, for a write may hold it for a while
-        is_waiting = self.home.flusher is not None and self.home.flusher.is_due
+        flusher = self.home.flusher  # another thread may be closing
+        is_waiting = flusher is not None and flusher.is_due
         n_indexed = self.home.store.n_indexed_ops  # before the total, which a write may raise meanwhile
         n_ops = self.home.store.n_ops
         return n_ops, n_indexed if is_waiting else n_ops

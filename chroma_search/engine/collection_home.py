@@ -68,8 +68,9 @@ class CollectionHome:
         else:
             snapshot = self.store.snapshot
         self.last_used = now = time.monotonic()
-        if self.flusher is not None and now > self.flusher.idle_at and not self._reads_only:
-            self.flusher.flush_idle()
+        flusher = self.flusher  # another thread may be closing
+        if flusher is not None and now > flusher.idle_at and not self._reads_only:
+            flusher.flush_idle()
         return snapshot
 
     @property

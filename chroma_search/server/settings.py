@@ -129,7 +129,7 @@ class ServerSettings(BaseModel):
 
     @property
     def n_workers(self) -> int:
-        """Processes that serve. Two answer twice as much over many connections, for less than twice the memory."""
+        """Processes that serve. Two answer twice as much over many connections, for more than twice the memory."""
         if self.workers is not None:
             return self.workers
         # On Windows a worker does not learn that the process that has started it was killed, and would stay.

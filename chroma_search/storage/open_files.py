@@ -75,7 +75,7 @@ class OpenFiles:
                     f"another thread was using {path} when this process was forked: "
                     "fork while nothing is written, or start processes by spawn"
                 )
-            if path not in self._open:
+            if not self._open.get(path):  # or all were let go of without being closed
                 look()
             self._open.setdefault(path, WeakSet()).add(file)
 

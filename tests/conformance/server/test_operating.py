@@ -358,12 +358,16 @@ def test_two_processes_serve_where_there_are_two_cores_and_a_folder(monkeypatch)
     def settings(**options):
         return load_settings(environment={}, options=options)
 
+    monkeypatch.setattr("chroma_search.server.settings.sys.platform", "linux")
     monkeypatch.setattr("chroma_search.server.settings._n_cores", lambda: 8)
     assert settings().n_workers == 2
     assert settings().model_copy(update={"persist_path": None}).n_workers == 1
     assert settings(workers=5).n_workers == 5
     assert [settings(workers=n).n_reader_threads for n in (1, 2, 8, 16)] == [16, 8, 2, 2]
     assert settings(reader_threads=3).n_reader_threads == 3
+    monkeypatch.setattr("chroma_search.server.settings.sys.platform", "win32")
+    assert settings().n_workers == 1
+    monkeypatch.setattr("chroma_search.server.settings.sys.platform", "linux")
     monkeypatch.setattr("chroma_search.server.settings._n_cores", lambda: 1)
     assert settings().n_workers == 1
 

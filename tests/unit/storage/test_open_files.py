@@ -127,6 +127,19 @@ def test_a_file_that_could_not_be_opened_is_looked_at_again(tmp_path):
             SqliteFile(path, SCHEMA)
 
 
+def test_a_file_that_was_let_go_of_without_being_closed_is_looked_at_again(tmp_path):
+    path = tmp_path / "numbers.sqlite"
+    file = SqliteFile(path, SCHEMA)
+    assert file._connection is not None
+    file._connection.close()
+    del file
+    content = bytearray(path.read_bytes())
+    content[18] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match="damaged at byte 18"):
+        SqliteFile(path, SCHEMA)
+
+
 @needs_fork
 def test_what_a_child_was_told_is_saved_is_there_after_its_parent_has_closed(tmp_path):
     path = tmp_path / "numbers.sqlite"
