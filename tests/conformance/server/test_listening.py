@@ -4,7 +4,7 @@ import os
 import ssl
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -88,19 +88,34 @@ def test_the_address_of_a_server_is_refused_to_a_second_one(tmp_path, capsys, wo
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="connections are dealt out by Linux alone")
 def test_connections_that_come_at_once_are_dealt_out_to_all_processes(tmp_path):
-    def n_sockets():
-        return [sum("socket" in os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir()) for pid in workers]
-
     with child_serving(tmp_path / "data", "--workers", "2") as server, ExitStack() as stack:
         pid = server.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         workers = [each for each in children if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()]
-        wait_until(lambda: min(n_sockets()) >= 4)
-        before = n_sockets()
-        for _ in range(100):
-            stack.enter_context(RawConnection(server.port))
-        wait_until(lambda: sum(n_sockets()) - sum(before) == 100)
-        assert all(20 < now - then < 80 for now, then in zip(n_sockets(), before, strict=True))  # 6 sigma
+        ours = [stack.enter_context(RawConnection(server.port)).socket.getsockname() for _ in range(100)]
+
+        def n_accepted():
+            links = _accepted_links(server.port, {port for _, port in ours})
+            return [len(links & _links_of(pid)) for pid in workers]
+
+        wait_until(lambda: sum(n_accepted()) == 100)
+        assert all(20 < each < 80 for each in n_accepted())  # 6 sigma
+
+
+def _accepted_links(port, of_ports):
+    """Return the `/proc` names of the sockets of the server at `port` whose other ends are the ports `of_ports`."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ends = [(*(int(end.split(":")[1], 16) for end in row[1:3]), row[9]) for row in rows]
+    return {f"socket:[{inode}]" for here, there, inode in ends if here == port and there in of_ports}
+
+
+def _links_of(pid):
+    """Return what the open files of a process are, some of which may be closed while we look."""
+    links = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            links.add(os.readlink(each))
+    return links
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
