@@ -90,8 +90,8 @@ def sizes(data: source.Source, folder: Path, n_bytes: float) -> dict[str, Any]:
 
 
 def log_bytes(folder: Path) -> int:
-    """Return the bytes of the logs below a folder, write-ahead files included."""
-    return sum(path.stat().st_size for path in folder.rglob("log.sqlite*"))
+    """Return the bytes of the logs below a folder, with write-ahead files and long entries."""
+    return sum(path.stat().st_size for pattern in ("log.sqlite*", "log.*.entries") for path in folder.rglob(pattern))
 
 
 if __name__ == "__main__":

@@ -262,8 +262,10 @@ class CollectionEngine:
         with self.home.lock:
             log = self.home.opened_log()
             reach("purge.before_truncate")
-            if isinstance(log, SqliteLog) and not log.shrink(wait_s=BUSY_S):
-                raise LockedError(f"other processes are reading {self.name!r} all the time: purge it again")
+            if isinstance(log, SqliteLog):
+                log.reclaim()
+                if not log.shrink(wait_s=BUSY_S):
+                    raise LockedError(f"other processes are reading {self.name!r} all the time: purge it again")
 
     def operations(self) -> tuple[int, int]:
         """Return how many records all writes have added, changed or deleted, and how many of these are indexed.

@@ -9,24 +9,22 @@ Not for: the catalog, and when a copy becomes visible; that is the caller's.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import IO
 
 from chroma_search.engine.catalog import CollectionInfo
 from chroma_search.engine.collection_card import write_card
 from chroma_search.engine.collection_home import LOG, SEGMENTS
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.files import Files
-from chroma_search.storage.log import SegmentEntry, SqliteLog
+from chroma_search.storage.files import Files, parts_of
+from chroma_search.storage.log import SqliteLog
+from chroma_search.storage.manifest import SegmentEntry
 from chroma_search.storage.segment_file import SegmentFile
 
 ATTEMPTS = 5
-"""Times that a log is copied again because a flush replaced a segment before it was opened."""
-COPY_BYTES = 1 << 22
-"""Bytes copied at once."""
+"""Times that a log is copied again because a flush replaced a file before it was opened."""
 
 PutSegments = Callable[[Sequence[SegmentEntry], Path, Path, Files], None]
 """Puts the segments of a manifest from one folder into another; FileNotFoundError when one is gone."""
@@ -53,9 +51,9 @@ def copy_collection(source: Path, target: Path, info: CollectionInfo, files: Fil
     files.make_folder(target / SEGMENTS)
     for attempt in range(ATTEMPTS):
         (target / LOG).unlink(missing_ok=True)
-        entries = _copy_log(source / LOG, target / LOG)
-        reach("copy.after_log")
         try:
+            entries = _copy_log(source / LOG, target / LOG, files)
+            reach("copy.after_log")
             put_segments(entries, source / SEGMENTS, target / SEGMENTS, files)
         except FileNotFoundError as error:
             if attempt < ATTEMPTS - 1:
@@ -73,7 +71,7 @@ def copied_segments(entries: Sequence[SegmentEntry], source: Path, target: Path,
     with ExitStack() as stack:
         opened = [stack.enter_context((source / entry.name).open("rb")) for entry in entries]
         for entry, file in zip(entries, opened, strict=True):
-            files.write_file(target / entry.name, _parts(file))
+            files.write_file(target / entry.name, parts_of(file))
             with closing(SegmentFile.open(target / entry.name)) as copy:
                 copy.verify()
             reach("copy.after_segment")
@@ -106,16 +104,13 @@ def sync_database(path: Path, files: Files) -> None:
     files.sync_folder(path.parent)
 
 
-def _copy_log(source: Path, target: Path) -> tuple[SegmentEntry, ...]:
+def _copy_log(source: Path, target: Path, files: Files) -> tuple[SegmentEntry, ...]:
     """Copy a log and check every entry of the copy; return the segments that it names."""
     with closing(SqliteLog(source, "read")) as log:
         log.copy_to(target)
     with closing(SqliteLog(target, "open")) as copy:
+        copy.copy_long_entries(source.parent, files)
         manifest = copy.news().manifest
+        copy.reclaim()  # those of an earlier attempt
         copy.shrink()
     return () if manifest is None else manifest.segments
-
-
-def _parts(file: IO[bytes]) -> Iterator[bytes]:
-    while part := file.read(COPY_BYTES):
-        yield part

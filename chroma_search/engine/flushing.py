@@ -28,7 +28,8 @@ from chroma_search.indexes.vector.coded import CodedIndex
 from chroma_search.record import record
 from chroma_search.storage.compaction import Merged, build_graph, merged_segment, sizes_of
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.log import Manifest, SegmentEntry, SqliteLog
+from chroma_search.storage.log import SqliteLog
+from chroma_search.storage.manifest import Manifest, SegmentEntry
 from chroma_search.storage.merge_policy import (
     LARGEST_DEAD_SHARE,
     Merge,
@@ -241,6 +242,7 @@ class Flusher:
                     self._store.thaw()
             if is_committed:
                 reach("flush.before_reclaim")
+                self._log.reclaim()
                 if not self._log.n_bytes or self._log.n_free_bytes() > MOST_FREE_BYTES:
                     self._log.shrink()
                 self._reclaim()

@@ -43,8 +43,9 @@ from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
 from chroma_search.storage.last_commit import CommitNote
-from chroma_search.storage.log import Manifest, SqliteLog
+from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.log_salvage import SalvagedLog, salvage_log
+from chroma_search.storage.manifest import Manifest
 from chroma_search.storage.rows import Rows
 from chroma_search.storage.salvage import LOST_OFFSET, name_of_segment, salvage_segment
 from chroma_search.storage.segment import IndexSpec, Segment

@@ -18,7 +18,8 @@ from chroma_search.engine.collection_card import CARD, read_card
 from chroma_search.engine.collection_home import LOG, SEGMENTS
 from chroma_search.engine.database import CATALOG, COLLECTIONS
 from chroma_search.errors import CorruptionError, FormatVersionError, NotFoundError, StorageError
-from chroma_search.storage.log import Manifest, SqliteLog
+from chroma_search.storage.log import SqliteLog
+from chroma_search.storage.manifest import Manifest
 from chroma_search.storage.segment_file import SegmentFile
 from chroma_search.storage.segment_folder import LOCKS, SUFFIX
 from chroma_search.storage.sqlite_file import SqliteFile

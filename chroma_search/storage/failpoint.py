@@ -11,6 +11,8 @@ import os
 NAMES = (
     "log.before_append",
     "log.after_append",
+    "append.after_write",
+    "append.after_fsync",
     "log.before_commit",
     "log.after_commit",
     "store.after_apply",

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from chroma_search.errors import StorageError
 from chroma_search.storage.failpoint import reach
 
 TEMPORARY = ".tmp"
 """What the name of a file that is still being written ends in."""
+COPY_BYTES = 1 << 22
+"""Bytes copied at once."""
 LARGEST_WRITE_BYTES = 1 << 30
 """Linux writes at most 2 GiB less a page in one call, macOS refuses more than 2 GiB."""
 
@@ -31,6 +33,14 @@ class Files(Protocol):
 
     def write_file(self, path: Path, parts: Iterable[bytes | memoryview]) -> None:
         """Write the parts one after the other as the file `path`, durably; it appears complete or not at all."""
+        ...
+
+    def append_file(self, path: Path, parts: Iterable[bytes | memoryview]) -> int:
+        """Write the parts behind what a file holds, durably but for its name, and return where they begin."""
+        ...
+
+    def cut_file(self, path: Path, length: int) -> None:
+        """Let a file end after some bytes, as far as the disk allows."""
         ...
 
     def link_file(self, source: Path, target: Path) -> None:
@@ -99,6 +109,45 @@ class DiskFiles:
                     with suppress(OSError):
                         self.remove(path)
                 raise
+
+    def append_file(self, path: Path, parts: Iterable[bytes | memoryview]) -> int:
+        """Write the parts behind what a file holds, durably but for its name: `sync_folder` when it may be new.
+
+        Args:
+            path: the file, made when it is missing. Nobody else appends to it meanwhile.
+            parts: what to write; memoryviews are C-contiguous.
+
+        Returns:
+            Where in the file they begin.
+
+        Raises:
+            StorageError: the disk is full or fails; the file is as long as it was, if that can still be done.
+        """
+        with _translated("write", path):
+            descriptor = self.open_to_append(path)
+            begin = self.length(descriptor)
+            try:
+                self._write_parts(descriptor, parts)
+                reach("append.after_write")
+                self.fsync(descriptor)
+                reach("append.after_fsync")
+            except BaseException:
+                with suppress(OSError):  # the first failure is the one to tell
+                    self.cut(descriptor, begin)
+                with suppress(OSError):
+                    self.close(descriptor)
+                raise
+            self.close(descriptor)
+            return begin
+
+    def cut_file(self, path: Path, length: int) -> None:
+        """Let a file end after some bytes; where the disk does not allow it, it stays as it is."""
+        with suppress(OSError):
+            descriptor = self.open_to_append(path)
+            try:
+                self.cut(descriptor, length)
+            finally:
+                self.close(descriptor)
 
     def make_folder(self, path: Path) -> None:
         """Make a folder and those above it, durably; one that exists is fine.
@@ -178,6 +227,18 @@ class DiskFiles:
         """Return a descriptor of a new, empty file; one that a dead writer left under the name is emptied."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o644)
 
+    def open_to_append(self, path: Path) -> int:
+        """Return a descriptor that writes at the end of a file, made when it is missing."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o644)
+
+    def length(self, descriptor: int) -> int:
+        """Return how many bytes a file has."""
+        return os.fstat(descriptor).st_size
+
+    def cut(self, descriptor: int, length: int) -> None:
+        """Let a file end after some bytes."""
+        os.ftruncate(descriptor, length)
+
     def write(self, descriptor: int, data: memoryview) -> int:
         """Write some of the data, which are not empty, and return how many bytes."""
         return os.write(descriptor, data)
@@ -216,10 +277,7 @@ class DiskFiles:
         descriptor = self.open_new(path)
         reach("file.after_open")
         try:
-            for part in parts:
-                view = memoryview(part)
-                if view.nbytes:  # an empty one cannot be cast
-                    self._write_all(descriptor, view.cast("B"))
+            self._write_parts(descriptor, parts)
             reach("file.after_write")
             self.fsync(descriptor)
             reach("file.after_fsync")
@@ -228,6 +286,12 @@ class DiskFiles:
                 self.close(descriptor)
             raise
         self.close(descriptor)
+
+    def _write_parts(self, descriptor: int, parts: Iterable[bytes | memoryview]) -> None:
+        for part in parts:
+            view = memoryview(part)
+            if view.nbytes:  # an empty one cannot be cast
+                self._write_all(descriptor, view.cast("B"))
 
     def _write_all(self, descriptor: int, data: memoryview) -> None:
         at = 0
@@ -249,6 +313,12 @@ class DiskFiles:
         # Also when it was there: whoever made it may have been killed before this.
         with suppress(PermissionError):  # who may not open the folder above has not made this one
             self.fsync_folder(path.parent)
+
+
+def parts_of(file: IO[bytes]) -> Iterator[bytes]:
+    """Give what is left of a file, in parts."""
+    while part := file.read(COPY_BYTES):
+        yield part
 
 
 @contextmanager

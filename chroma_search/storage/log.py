@@ -3,7 +3,8 @@
 A writer holds the lock of the log while it catches up with other processes, checks its write and appends it; it
 acknowledges after the commit. So several processes may write one collection, and each applies the same entries in the
 same order. Entries carry a checksum chained over all before them, and the head names the last: a lost, changed or
-swapped one shows. The last entry is also noted beside the log (`last_commit.py`): so it shows when the end is gone.
+swapped one shows. The last entry is also noted beside the log (`last_commit.py`): so it shows when the end is gone. Of
+a long one the log holds the place alone (`long_entries.py`).
 
 A flush moves entries into segment files: in one transaction the manifest names the new segments, says which entries
 they hold (`base_seq`), and those entries leave the log.
@@ -16,19 +17,28 @@ from __future__ import annotations
 import zlib
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import field, replace
+from dataclasses import field
 from pathlib import Path
 from typing import Protocol
 
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.record import record
 from chroma_search.storage.failpoint import reach
+from chroma_search.storage.files import Files, parts_of
 from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.log_entry import PART_BYTES, LogEntry
-from chroma_search.storage.sqlite_file import Mode, SqliteFile
+from chroma_search.storage.long_entries import LONG_BYTES, PLACE_BYTES, LongEntries, Place
+from chroma_search.storage.manifest import Manifest, SegmentEntry, counted_checksum
+from chroma_search.storage.sqlite_file import FORMAT_VERSION, Mode, SqliteFile
 
 DROPPED = -1
 """`user_version` of the log of a deleted collection."""
+
+LONG_VERSION = FORMAT_VERSION + 1
+"""`user_version` of a log that has held a long entry: programs that cannot read these refuse it as a newer one."""
+
+READING_ATTEMPTS = 5
+"""Times that a log is read because a flush took a long entry away before it was read."""
 
 SCHEMA = (
     "CREATE TABLE entries (seq INTEGER PRIMARY KEY, chain INTEGER NOT NULL, body BLOB NOT NULL)",
@@ -44,78 +54,6 @@ ADDITIONS = (
     "CREATE TABLE IF NOT EXISTS operations (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
     "n INTEGER NOT NULL, checksum INTEGER NOT NULL)",
 )
-
-_SEGMENT_TYPES = ((str, int, bytes), (str, int, type(None)))
-
-
-@record()
-class SegmentEntry:
-    """A segment as the manifest names it.
-
-    Attributes:
-        name: its file, without the folder.
-        n_rows: rows in it.
-        dead: packed bits of the rows that are tombstones, None when every row lives.
-    """
-
-    name: str
-    n_rows: int
-    dead: bytes | None
-
-    @property
-    def n_live(self) -> int:
-        """Rows that are no tombstones."""
-        return self.n_rows - bin(int.from_bytes(self.dead or b"", "big")).count("1")
-
-    def checksum(self) -> int:
-        """Return the checksum of the row in the manifest."""
-        return zlib.crc32(self.dead or b"", zlib.crc32(f"{self.name} {self.n_rows} {self.dead is None}".encode()))
-
-    def is_as_written(self, checksum: object) -> bool:
-        """Tell whether the row is what its checksum says; in a damaged file its columns may be of any type."""
-        types = type(self.name), type(self.n_rows), type(self.dead)
-        return types in _SEGMENT_TYPES and self.checksum() == checksum
-
-
-@record()
-class Manifest:
-    """What the segments of a collection hold.
-
-    Attributes:
-        version: grows by one with each change; 0 before the first.
-        base_seq, base_chain: the last entry that is in the segments, and its checksum.
-        next_offset: offset id of the next new record, after that entry.
-        dimension: of all vectors, None before the first write.
-        segments: in the order they were made.
-        n_ops: records that all writes up to that entry added, changed or deleted; None where an earlier program wrote
-            the manifest.
-    """
-
-    version: int = 0
-    base_seq: int = 0
-    base_chain: int = 0
-    next_offset: int = 1
-    dimension: int | None = None
-    segments: tuple[SegmentEntry, ...] = ()
-    n_ops: int | None = None
-
-    def between(self, first: str, last: str) -> tuple[SegmentEntry, ...]:
-        """Return the segments from one name to another; none when one of the names is missing."""
-        names = [each.name for each in self.segments]
-        if first not in names or last not in names:
-            return ()
-        return self.segments[names.index(first) : names.index(last) + 1]
-
-    def replacing(self, old: Sequence[SegmentEntry], new: SegmentEntry | None) -> Manifest:
-        """Return the next manifest, with one segment, or none, in place of some that follow each other."""
-        at = self.segments.index(old[0])
-        segments = (*self.segments[:at], *((new,) if new else ()), *self.segments[at + len(old) :])
-        return replace(self, version=self.version + 1, segments=segments)
-
-    def checksum(self) -> int:
-        """Return the checksum of the manifest, the segments' rows and the number of operations apart."""
-        facts = (self.version, self.base_seq, self.base_chain, self.next_offset, self.dimension, len(self.segments))
-        return zlib.crc32(repr(facts).encode())
 
 
 @record()
@@ -215,7 +153,8 @@ class SqliteLog:
         self._path = path
         self._note = CommitNote(path)
         self._noted = self._note.read()  # before the log; what others append from now on is not in it
-        self._file = SqliteFile(path, SCHEMA, additions=ADDITIONS, mode=mode)
+        self._file = SqliteFile(path, SCHEMA, additions=ADDITIONS, mode=mode, newest=LONG_VERSION)
+        self._long = LongEntries(path.parent)
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
         self._chain = 0
@@ -238,6 +177,22 @@ class SqliteLog:
             CorruptionError: an entry or the manifest is not what its checksum says.
             NotFoundError: the collection was deleted.
         """
+        for _ in range(READING_ATTEMPTS - 1):
+            try:
+                return self._news()
+            except FileNotFoundError:  # another process has flushed the entry since its row was read: read all anew
+                self.read_again()
+        try:
+            return self._news()
+        except FileNotFoundError as error:
+            path = str(error.filename)
+            raise CorruptionError(
+                f"{path} is missing, with writes of the log {self._path}: repair() the folder, or restore the file",
+                path=path,
+                expected="a file",
+            ) from error
+
+    def _news(self) -> News:
         self._news_version = self._file.data_version()  # before the reading: what comes in between shows next time
         with self._file.reading():
             manifest = self._new_manifest()
@@ -254,10 +209,15 @@ class SqliteLog:
     def writing(self, *, waits: bool = True) -> Generator[None]:
         """Hold the writer's lock of the file; see `SqliteFile.writing`."""
         self._appended_after.clear()
+        self._long.begin()
         try:
             with self._file.writing(waits=waits):
-                yield
-                reach("log.before_commit")
+                try:
+                    yield
+                    reach("log.before_commit")
+                except BaseException:
+                    self._long.take_back()
+                    raise
         except BaseException:
             if self._appended_after:
                 self._seq, self._chain = self._appended_after[0]
@@ -272,22 +232,30 @@ class SqliteLog:
         Raises:
             InvalidArgumentError: a single record is longer than a log can hold.
         """
-        is_long = entry.vectors is not None and entry.vectors.nbytes > PART_BYTES
-        body = b"" if is_long else entry.to_bytes()
-        if is_long or (len(body) > PART_BYTES and len(entry.ids) > 1):
-            for part in entry.parts():
-                self._append(part.to_bytes())
+        if entry.vectors is not None and entry.vectors.nbytes > PART_BYTES:
+            pieces = None
         else:
-            self._append(body)
+            pieces = entry.to_pieces()
+        if pieces is None or (_n_bytes(pieces) > PART_BYTES and len(entry.ids) > 1):
+            for part in entry.parts():
+                self._append(part.to_pieces())
+        else:
+            self._append(pieces)
 
-    def _append(self, body: bytes) -> None:
-        seq = self._seq + 1
-        chain = chained(self._chain, seq, body)
+    def _append(self, pieces: Sequence[bytes | memoryview]) -> None:
+        seq, n_bytes = self._seq + 1, _n_bytes(pieces)
+        chain = chained(self._chain, seq, *pieces)
         reach("log.before_append")
+        if n_bytes >= LONG_BYTES:
+            if self._file.execute("PRAGMA user_version") == [(FORMAT_VERSION,)]:
+                self._file.execute(f"PRAGMA user_version = {LONG_VERSION}")
+            body = self._long.append(max(self._version, 0), chain, pieces).to_bytes()
+        else:
+            body = b"".join(pieces)
         self._file.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, chain, body))
         self._file.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (seq, chain))
         reach("log.after_append")
-        self._n_bytes += len(body)
+        self._n_bytes += n_bytes
         self._appended_after.append((self._seq, self._chain))
         self._seq, self._chain = seq, chain
 
@@ -338,6 +306,15 @@ class SqliteLog:
             self._file.execute("INSERT INTO head VALUES (1, ?, ?)", (manifest.base_seq, manifest.base_chain))
         self._note.write(LastCommit(manifest.base_seq, manifest.base_chain))
 
+    def reclaim(self) -> None:
+        """Remove the files of long entries that have left the log, after the manifest that says so is committed."""
+        if not self._long.found():
+            return
+        with self._file.reading():
+            version = self._file.execute("SELECT version FROM manifest") or [(0,)]
+            kept = self._places()
+        self._long.reclaim(version[0][0], {place.version for place in kept})
+
     def n_free_bytes(self) -> int:
         """Return the bytes of the file that hold nothing."""
         return self._file.n_free_bytes()
@@ -355,10 +332,28 @@ class SqliteLog:
         self._file.check_pages()
 
     def copy_to(self, path: Path) -> None:
-        """Write a copy of the log as it is at this moment, with the note of its last entry: reading it checks both."""
+        """Write a copy of the log as it is at this moment, with the note of its last entry: reading it checks both.
+
+        Its long entries are to be copied then: `copy_long_entries` of the copy.
+        """
         self._file.copy_to(path)
         if self._noted is not None:
             CommitNote(path).write(self._noted)
+
+    def copy_long_entries(self, source: Path, files: Files) -> None:
+        """Copy to this log's folder what its long entries need.
+
+        Args:
+            source: folder of the log that this one is a copy of.
+            files: the disk.
+
+        Raises:
+            FileNotFoundError: a file is gone, for a flush has moved its entries since the log was copied.
+            StorageError: the disk is full, or fails.
+        """
+        for version in sorted({place.version for place in self._places()}):
+            with LongEntries(source).path(version).open("rb") as file:
+                files.write_file(self._long.path(version), parts_of(file))
 
     def read_again(self) -> None:
         """Forget what was seen: the next `news` give everything."""
@@ -374,12 +369,26 @@ class SqliteLog:
         self._file.close()
         self._note.close()
 
+    def long_files(self) -> set[Path]:
+        """Return the files that long entries lie in."""
+        return {self._long.path(place.version) for place in self._places()}
+
+    def _places(self) -> list[Place]:
+        """Return where the long entries lie."""
+        statement = f"SELECT body FROM entries WHERE length(body) = {PLACE_BYTES}"
+        found = (Place.of(body) for (body,) in self._file.execute(statement) if isinstance(body, bytes))
+        return [place for place in found if place is not None]
+
     def _new_entries(self) -> list[LogEntry]:
         entries: list[LogEntry] = []
         rows = self._file.execute("SELECT seq, chain, body FROM entries WHERE seq > ? ORDER BY seq", (self._seq,))
-        for seq, chain, body in rows:
-            is_next = seq == self._seq + 1 and isinstance(body, bytes)  # a damaged column may be of any type
+        for seq, chain, stored in rows:
+            is_next = seq == self._seq + 1 and isinstance(stored, bytes)  # a damaged column may be of any type
+            place = Place.of(stored) if is_next else None
+            body = stored if place is None else self._long.body(place)
             if not is_next or chain != chained(self._chain, seq, body):
+                if place is not None and place.chain == chain:
+                    raise self._damaged_long(seq, place)
                 raise self._damaged(f"entry {seq} of {self._path} does not follow entry {self._seq}", seq)
             self._n_bytes += len(body)
             entries.append(LogEntry.from_bytes(body))
@@ -409,6 +418,15 @@ class SqliteLog:
             path=str(self._path),
             offset=seq,
             expected=f"entry {self._seq + 1} with the checksum chained to it",
+        )
+
+    def _damaged_long(self, seq: int, place: Place) -> CorruptionError:
+        path = str(self._long.path(place.version))
+        return CorruptionError(
+            f"entry {seq} of the log {self._path} is damaged, which lies in {path} from byte {place.offset} on",
+            path=path,
+            offset=place.offset,
+            expected=f"{place.length} bytes as the checksum in the log says",
         )
 
     def _new_manifest(self) -> Manifest | None:
@@ -448,11 +466,13 @@ class SqliteLog:
         return None
 
 
-def counted_checksum(version: object, n: object) -> int:
-    """Return the checksum of a number of operations; in a damaged file both may be of any type."""
-    return zlib.crc32(repr((version, n)).encode())
+def chained(chain: int, seq: int, *pieces: bytes | memoryview) -> int:
+    """Return the checksum of an entry, given as its body in pieces, that follows one with the checksum `chain`."""
+    found = zlib.crc32(f"{chain} {seq}".encode())
+    for each in pieces:
+        found = zlib.crc32(each, found)
+    return found
 
 
-def chained(chain: int, seq: int, body: bytes) -> int:
-    """Return the checksum of an entry that follows one with the checksum `chain`."""
-    return zlib.crc32(body, zlib.crc32(f"{chain} {seq}".encode()))
+def _n_bytes(pieces: Sequence[bytes | memoryview]) -> int:
+    return sum(map(len, pieces))

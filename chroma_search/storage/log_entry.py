@@ -78,7 +78,11 @@ class LogEntry:
         return LogEntry(self.op, ids, vectors, documents, metadatas, uris)  # type: ignore[arg-type]  # kinds are kept
 
     def to_bytes(self) -> bytes:
-        """Return the stored form.
+        """Return the stored form; errors as `to_pieces`."""
+        return b"".join(self.to_pieces())
+
+    def to_pieces(self) -> list[bytes | memoryview]:
+        """Return the stored form in pieces, which follow each other; vectors are not copied.
 
         Raises:
             InvalidArgumentError: it is longer than a log can hold.
@@ -94,12 +98,13 @@ class LogEntry:
         dim = None if self.vectors is None else self.vectors.shape[1]
         sizes = {name: None if each is None else len(each) for name, each in parts.items()}
         header = json.dumps({"op": self.op, "n": len(self.ids), "dim": dim, **sizes}).encode()
-        body = b"".join((_LENGTH.pack(len(header)), header, *(each for each in parts.values() if each is not None)))
-        if len(body) > LARGEST_BYTES and len(self.ids) == 1:
+        pieces = [_LENGTH.pack(len(header)), header, *(each for each in parts.values() if each is not None)]
+        n_bytes = sum(map(len, pieces))
+        if n_bytes > LARGEST_BYTES and len(self.ids) == 1:
             raise InvalidArgumentError(
-                f"a record of {len(body):,} bytes is longer than the {LARGEST_BYTES:,} that one may have: split it"
+                f"a record of {n_bytes:,} bytes is longer than the {LARGEST_BYTES:,} that one may have: split it"
             )
-        return body
+        return pieces
 
     @staticmethod
     def from_bytes(body: bytes) -> LogEntry:

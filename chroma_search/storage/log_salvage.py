@@ -13,10 +13,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from chroma_search.errors import CorruptionError
+from chroma_search.errors import CorruptionError, StorageError
 from chroma_search.storage.last_commit import CommitNote
-from chroma_search.storage.log import DROPPED, SCHEMA, Manifest, SegmentEntry, chained, counted_checksum
+from chroma_search.storage.log import DROPPED, SCHEMA, chained
 from chroma_search.storage.log_entry import LogEntry
+from chroma_search.storage.long_entries import LongEntries, Place
+from chroma_search.storage.manifest import Manifest, SegmentEntry, counted_checksum
 from chroma_search.storage.sqlite_salvage import DamagedDatabase, opened_copy
 
 MOST_LOST = 10**6
@@ -54,12 +56,13 @@ def salvage_log(path: Path) -> SalvagedLog:
     """
     with opened_copy(path, SCHEMA) as copy:
         noted = CommitNote(path).read()
-        return _salvaged(copy, path.name, 0 if noted is None else noted.number)
+        return _salvaged(copy, path, 0 if noted is None else noted.number)
 
 
-def _salvaged(copy: DamagedDatabase, name: str, noted: int) -> SalvagedLog:
+def _salvaged(copy: DamagedDatabase, path: Path, noted: int) -> SalvagedLog:
+    name = path.name
     version = copy.read("PRAGMA user_version").rows
-    rows, is_whole = _entry_rows(copy)
+    rows, is_whole = _entry_rows(copy, LongEntries(path.parent))
     segments, manifest, n_unnamed, base_chain = _manifest(copy, min(rows, default=None))
     losses: list[str] = []
     if n_unnamed != 0:
@@ -116,8 +119,11 @@ def _counted(copy: DamagedDatabase, version: int) -> int | None:
     return sound[0] if sound else None
 
 
-def _entry_rows(copy: DamagedDatabase) -> tuple[dict[int, tuple[int, bytes]], bool]:
-    """Return checksum and body of all entries that can be read, from both ends, and whether that is all."""
+def _entry_rows(copy: DamagedDatabase, long: LongEntries) -> tuple[dict[int, tuple[int, bytes]], bool]:
+    """Return checksum and body of all entries that can be read, from both ends, and whether that is all.
+
+    In place of a long body that cannot be read stands an empty one, whose checksum is not right.
+    """
     found: dict[int, tuple[int, bytes]] = {}
     is_whole = True
     for order in ("ASC", "DESC"):
@@ -125,7 +131,7 @@ def _entry_rows(copy: DamagedDatabase) -> tuple[dict[int, tuple[int, bytes]], bo
         is_whole &= read.is_whole
         for seq, chain, body in read.rows:
             if type(seq) is int and seq > 0 and type(chain) is int and isinstance(body, bytes):
-                found[seq] = chain, body
+                found[seq] = chain, _whole(body, long)
             else:
                 is_whole = False
     numbers = sorted(found)
@@ -133,6 +139,14 @@ def _entry_rows(copy: DamagedDatabase) -> tuple[dict[int, tuple[int, bytes]], bo
         if seq - before > MOST_LOST:
             return {number: found[number] for number in numbers if number < seq}, False
     return found, is_whole
+
+
+def _whole(stored: bytes, long: LongEntries) -> bytes:
+    place = Place.of(stored)
+    try:
+        return stored if place is None else long.body(place)
+    except (OSError, StorageError):
+        return b""
 
 
 def _sound_entries(

@@ -20,7 +20,7 @@ from chroma_search.errors import CorruptionError
 from chroma_search.indexes.registry import vector_index
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
-from chroma_search.storage.log import SegmentEntry
+from chroma_search.storage.manifest import SegmentEntry
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.segment_file import SegmentFile, write_segment
 from chroma_search.storage.snapshot import SegmentState

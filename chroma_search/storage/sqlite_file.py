@@ -46,7 +46,7 @@ PAGES_FREED = 2_000
 """Pages given back to the file system in one transaction: 8 MB, for which writers wait 20 ms."""
 
 FORMAT_VERSION = 1
-"""`user_version` of the files."""
+"""`user_version` of a new file."""
 
 Mode = Literal["create", "open", "read"]
 """Make the file when it is missing; expect it to be there; expect it, and write nothing."""
@@ -72,6 +72,7 @@ class SqliteFile:
         busy_s: seconds that a transaction waits for another process.
         mode: how to open it.
         is_long: whether transactions last for minutes: a fork does not wait for their end, and the child cannot use it.
+        newest: the newest format version that is understood.
 
     Raises:
         CorruptionError: the file is missing where it is expected, or no database of ours.
@@ -87,6 +88,7 @@ class SqliteFile:
         busy_s: float = BUSY_S,
         mode: Mode = "create",
         is_long: bool = False,
+        newest: int = FORMAT_VERSION,
     ) -> None:
         self.path = path
         self._schema = schema
@@ -97,6 +99,7 @@ class SqliteFile:
         self._real_path = "" if path is None else os.path.realpath(path)
         self.lock = threading.RLock()
         self.is_long = is_long
+        self._newest = newest
         self._waits = True
         self._n_opened = 0
         self._is_closed = False
@@ -399,12 +402,12 @@ class SqliteFile:
     def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
         with self._our_errors():
             version = self._version(connection)
-        if version > FORMAT_VERSION:
+        if version > self._newest:
             raise FormatVersionError(
-                f"{self._name} is of format version {version}, this program reads version {FORMAT_VERSION}: "
+                f"{self._name} is of format version {version}, this program reads up to version {self._newest}: "
                 "use a newer program, or repair() the folder if no newer one has written it",
                 found=version,
-                supported=(FORMAT_VERSION, FORMAT_VERSION),
+                supported=(FORMAT_VERSION, self._newest),
             )
         if (version == 0 and self._schema) or version < -1:  # -1 is the log's
             raise self._damaged(f"{self._name} holds nothing of ours", f"format version {FORMAT_VERSION}")

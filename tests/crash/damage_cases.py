@@ -40,7 +40,7 @@ class Damage:
     def kind(self) -> str:
         """What kind of file it is."""
         name = Path(self.path).name
-        return f"*{Path(name).suffix}" if name.endswith(".segment") else name
+        return f"*{Path(name).suffix}" if name.endswith((".segment", ".entries")) else name
 
     @property
     def collection(self) -> str | None:

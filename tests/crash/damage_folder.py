@@ -26,6 +26,7 @@ import numpy as np
 
 import chroma_search
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.storage import log
 from tests.crash.damage_answers import answers_of
 from tests.oracle import OracleCollection
 
@@ -39,6 +40,8 @@ PLACE = {
 STAGES = ("early", "closed", "killed")
 CHECKPOINT = (3, 5)
 """Writes of the last stage before which a reader comes, and before which the write-ahead file is moved."""
+LONG_BYTES = 1_000
+"""From how many bytes on an entry lies in a file of its own: about half of them do."""
 WORDS = "graph index flush segment Größe 文書 manifest page vector café tombstone checksum".split()
 
 Operation = tuple[str, str, dict[str, Any]]
@@ -149,6 +152,7 @@ def build(target: Path, seed: int = 0) -> History:
 def main() -> None:
     """Write the three stages and be killed."""
     target, seed = Path(sys.argv[1]), int(sys.argv[2])
+    log.LONG_BYTES = LONG_BYTES
     folder, history = target / "killed", History()
     for stage in STAGES:
         with chroma_search.PersistentClient(folder):  # holds the files open, as long as the stage lasts

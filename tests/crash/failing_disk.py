@@ -29,6 +29,7 @@ import chroma_search
 from chroma_search.errors import StorageError
 from tests.crash.crash_states import SURVIVORS, Cut, TracedFolder
 from tests.crash.failing_program import MODES, Case, GaveUp, Numbers, Program, state_after_writes
+from tests.crash.history import choose_long_entries
 from tests.crash.killing import found_in
 from tests.crash.traced_disk import MEMORY, ROOT, Disk, compiled, environment, read_trace
 
@@ -39,6 +40,7 @@ N_CUTS = 6
 def run_case(disk: Disk, work: Path, case: Case) -> Case:
     """Run a history with a failure in it, and look at what it leaves."""
     top, trace = work / "disk", work / "trace"
+    choose_long_entries(case.seed)
     gc.collect()  # nothing of the case before shall be closed in this one
     top.mkdir(parents=True)
     program = Program(disk, top / "folder", case)

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 import chroma_search
-from chroma_search.storage import merge_policy
+from chroma_search.storage import log, merge_policy
+from chroma_search.storage.long_entries import LONG_BYTES
 from tests.crash.nursery import say
 
 DIM = 4
+MEDIAN_BYTES = 600
+"""About every other add, upsert or update takes more in the log."""
 
 
 def operation(seed: int, number: int) -> tuple[str, dict[str, Any]]:
@@ -33,12 +36,18 @@ def operation(seed: int, number: int) -> tuple[str, dict[str, Any]]:
     }
 
 
+def choose_long_entries(seed: int) -> None:
+    """Let the longer half of the entries lie in files of their own, in this process, for half of the seeds."""
+    log.LONG_BYTES = MEDIAN_BYTES if seed % 4 < 2 else LONG_BYTES
+
+
 def write(folder: str, seed: int, first: int, count: int) -> None:
     """Write until done, or killed; say the number of each write that was acknowledged.
 
     Seeds that are odd flush in the background, too, after every few rows. In between the folder is closed and opened
     again, and what was deleted is purged; neither changes what is in it.
     """
+    choose_long_entries(seed)
     if seed % 2:
         merge_policy.TAIL_ROWS = 8
     number = first

@@ -35,10 +35,11 @@ REPEATED = 40
 _OF_SQLITE = r"(-wal|-shm)?"
 _FILES = re.compile(
     rf"({re.escape(CATALOG)}{_OF_SQLITE}|catalog\.head|{COLLECTIONS}/[^/]+/"
-    rf"({re.escape(LOG)}{_OF_SQLITE}|log\.head|{re.escape(CARD)}"
+    rf"({re.escape(LOG)}{_OF_SQLITE}|log\.head|log\.\d+\.entries|{re.escape(CARD)}"
     rf"|{SEGMENTS}/(({UNNAMED}/)?{re.escape(LOCK)}{_OF_SQLITE}|[^/]+{re.escape(SUFFIX)})))"
 )
 """What may be in a folder."""
+ENTRIES = ".entries"
 
 
 @dataclass(frozen=True)
@@ -189,9 +190,9 @@ def assert_sound(folder: str | Path) -> None:
 
 
 def assert_swept(folder: str | Path) -> None:
-    """Opening removes what a crash has left, but for files of segments, which the next flush that writes removes."""
+    """Opening removes what a crash has left, but for segments and long entries: the next flush that writes does."""
     left = leftovers(folder)
-    assert all(f"/{SEGMENTS}/" in each for each in left), left
+    assert all(f"/{SEGMENTS}/" in each or each.endswith(ENTRIES) for each in left), left
     with chroma_search.PersistentClient(folder) as client:
         for collection in client.list_collections():
             dimension = collection.stats()["dimension"] or 4
@@ -210,13 +211,15 @@ def leftovers(folder: str | Path) -> list[str]:
     catalog.close()
     named: set[str] = set()
     for id_ in known:
-        log = SqliteLog(top / COLLECTIONS / id_ / LOG, "read")
-        manifest = log.news().manifest
+        place = top / COLLECTIONS / id_
+        log = SqliteLog(place / LOG, "read")
+        manifest, entries = log.news().manifest, log.long_files()
         log.close()
+        named |= {f"{COLLECTIONS}/{id_}/{each.name}" for each in entries}
         named |= {f"{COLLECTIONS}/{id_}/{SEGMENTS}/{each.name}" for each in manifest.segments} if manifest else set()
     left = [each.name for each in (top / COLLECTIONS).iterdir() if each.name not in known]
     for path in top.rglob("*"):
         name = path.relative_to(top).as_posix()
-        if path.is_file() and (not _FILES.fullmatch(name) or (name.endswith(SUFFIX) and name not in named)):
+        if path.is_file() and (not _FILES.fullmatch(name) or (name.endswith((SUFFIX, ENTRIES)) and name not in named)):
             left.append(name)
     return sorted(left)

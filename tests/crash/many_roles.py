@@ -22,6 +22,7 @@ from typing import Any, Literal
 import chroma_search
 from chroma_search import Collection, K, Search
 from chroma_search.errors import LockedError
+from chroma_search.storage import log
 from chroma_search.storage.log_entry import LogEntry
 from tests.crash.nursery import say
 from tests.engine_of import engine_of
@@ -30,6 +31,8 @@ NAME, N_OWN, N_SHARED, MOST_IDS, N_NEAREST = "many", 30, 20, 5, 7
 KINDS = (
     ("add",) * 5 + ("upsert",) * 5 + ("update",) * 4 + ("delete",) * 2 + ("delete where", "flush", "flush", "compact")
 )
+LONG_BYTES = 270
+"""About every other add, upsert or update takes more in the log."""
 STAYS = 40
 """Writes after which `delete where` takes away what a writer has written."""
 
@@ -205,7 +208,8 @@ def _until(deadline: float) -> Callable[[], bool]:
 
 
 def writer(folder: str, path: str, seed: int, number_of: int, first: int, deadline: float) -> None:
-    """Write until the deadline, or killed."""
+    """Write until the deadline, or killed; half of the entries lie in files of their own."""
+    log.LONG_BYTES = LONG_BYTES
     with chroma_search.PersistentClient(folder) as client:
         collection = client.get_collection(NAME, embedding_function=None)
         write_until(collection, Journal(path), watch_appends(collection), seed, number_of, first, _until(deadline))
@@ -234,8 +238,8 @@ def opener(folder: str, path: str, seed: str, deadline: float) -> None:
 def holder(folder: str) -> None:
     """Take the writer's lock of the collection's log, say so, and keep it until killed."""
     with chroma_search.PersistentClient(folder) as client:
-        log: Any = engine_of(client.get_collection(NAME, embedding_function=None)).home.opened_log()
-        with log.writing():
+        held: Any = engine_of(client.get_collection(NAME, embedding_function=None)).home.opened_log()
+        with held.writing():
             say("held")
             signal.pause()
 

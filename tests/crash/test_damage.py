@@ -34,7 +34,7 @@ def test_damage_gives_the_right_answer_or_an_error_and_is_found_and_repaired(bui
     assert not tally.faults, f"{len(tally.faults)} faults, the first: {tally.faults[0][0]}: {tally.faults[0][1]}"
     assert sum(tally.outcomes.values()) == CASES
     assert tally.n_repaired == CASES / 20
-    for kind in ("*.segment", "catalog.sqlite", "catalog.sqlite-wal", "log.sqlite", "log.sqlite-wal"):
+    for kind in ("*.segment", "*.entries", "catalog.sqlite", "catalog.sqlite-wal", "log.sqlite", "log.sqlite-wal"):
         assert tally.outcomes[kind, damaging.ERROR] >= 10, tally.table()
 
 

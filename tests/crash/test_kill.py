@@ -39,7 +39,7 @@ CATALOG_POINTS = (*CREATION_POINTS, *(name for name in NAMES if name.startswith(
 HISTORY_POINTS = tuple(
     name
     for name in NAMES
-    if name.split(".")[0] in ("log", "store", "flush", "index", "file", "purge") or name in CREATION_POINTS
+    if name.split(".")[0] in ("log", "append", "store", "flush", "index", "file", "purge") or name in CREATION_POINTS
 )
 KILLED_AT = (*HISTORY_POINTS, *CATALOG_POINTS)
 """Failpoints that the tests of this file kill at: each of them fails where its process is not killed."""

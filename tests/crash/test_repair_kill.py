@@ -49,7 +49,7 @@ def damaged(tmp_path_factory):
         content[len(content) // 2] ^= 1
         content[30] ^= 1
         path.write_bytes(bytes(content))
-    wal = next(each for each in folder.glob("collections/*/log.sqlite-wal") if each.stat().st_size > 50_000)
+    wal = max(folder.glob("collections/*/log.sqlite-wal"), key=lambda each: each.stat().st_size)
     content = bytearray(wal.read_bytes())
     content[9000] ^= 1
     wal.write_bytes(bytes(content))

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import chroma_search
 from chroma_search import ClientAPI
-from tests.crash.history import operation
+from chroma_search.storage import log
+from tests.crash.history import choose_long_entries, operation
 from tests.crash.traced_disk import Disk
 
 REOPENS_EVERY = 9
@@ -103,6 +104,10 @@ def main() -> None:
     kind, folder, trace = sys.argv[1:4]
     seed, number, count = map(int, sys.argv[4:])
     disk, end = Disk.loaded(), number + count
+    if kind == "records":
+        choose_long_entries(seed)
+    elif seed % 8 < 4:
+        log.LONG_BYTES = 1  # so that forks and renamed collections have some
     calls, _ = catalog_history(seed, end)
     disk.trace(Path(trace))
     while number < end:

@@ -15,7 +15,8 @@ import numpy as np
 
 import chroma_search
 from chroma_search import Bm25, K, Knn, Rrf, Search, SparseVector
-from chroma_search.storage.array_file import FORMAT_VERSION
+from chroma_search.storage import log
+from chroma_search.storage.log import LONG_VERSION as FORMAT_VERSION
 
 HERE = Path(__file__).parent
 N, DIM = 300, 6
@@ -89,6 +90,7 @@ def main() -> None:
     """Write the fixture of this version of the format."""
     target = HERE / str(FORMAT_VERSION)
     target.mkdir()
+    log.LONG_BYTES = 100  # so that some entries lie in a file of their own
     with tempfile.TemporaryDirectory() as held:
         folder = Path(held) / "data"
         fill(folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import chroma_search
-from chroma_search.storage.array_file import FORMAT_VERSION
+from chroma_search.storage.log import LONG_VERSION as FORMAT_VERSION
 from tests.compat.own.make_fixture import answers, fill
 
 HERE = Path(__file__).parent

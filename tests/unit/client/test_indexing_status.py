@@ -12,7 +12,7 @@ from chroma_search.client.engine_backend import engine_backend
 from chroma_search.engine.flushing import Flusher
 from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.storage import merge_policy
-from chroma_search.storage.log import counted_checksum
+from chroma_search.storage.manifest import counted_checksum
 
 
 @pytest.fixture(params=["memory", "folder"])

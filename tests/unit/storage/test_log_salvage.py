@@ -6,9 +6,10 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from chroma_search.storage.log import Manifest, SegmentEntry, SqliteLog
+from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.log_salvage import salvage_log
+from chroma_search.storage.manifest import Manifest, SegmentEntry
 
 SEGMENTS = (SegmentEntry("a.segment", 10, b"\x80\x00"), SegmentEntry("b.segment", 5, None))
 

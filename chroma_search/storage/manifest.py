@@ -1,0 +1,89 @@
+"""Manifest: what the segments of a collection hold - which files, with which rows dead, up to which entry of the log.
+
+The log keeps it in its tables and changes it in one transaction with its entries (`log.py`).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chroma_search.record import record
+
+_SEGMENT_TYPES = ((str, int, bytes), (str, int, type(None)))
+
+
+@record()
+class SegmentEntry:
+    """A segment as the manifest names it.
+
+    Attributes:
+        name: its file, without the folder.
+        n_rows: rows in it.
+        dead: packed bits of the rows that are tombstones, None when every row lives.
+    """
+
+    name: str
+    n_rows: int
+    dead: bytes | None
+
+    @property
+    def n_live(self) -> int:
+        """Rows that are no tombstones."""
+        return self.n_rows - bin(int.from_bytes(self.dead or b"", "big")).count("1")
+
+    def checksum(self) -> int:
+        """Return the checksum of the row in the manifest."""
+        return zlib.crc32(self.dead or b"", zlib.crc32(f"{self.name} {self.n_rows} {self.dead is None}".encode()))
+
+    def is_as_written(self, checksum: object) -> bool:
+        """Tell whether the row is what its checksum says; in a damaged file its columns may be of any type."""
+        types = type(self.name), type(self.n_rows), type(self.dead)
+        return types in _SEGMENT_TYPES and self.checksum() == checksum
+
+
+@record()
+class Manifest:
+    """What the segments of a collection hold.
+
+    Attributes:
+        version: grows by one with each change; 0 before the first.
+        base_seq, base_chain: the last entry that is in the segments, and its checksum.
+        next_offset: offset id of the next new record, after that entry.
+        dimension: of all vectors, None before the first write.
+        segments: in the order they were made.
+        n_ops: records that all writes up to that entry added, changed or deleted; None where an earlier program wrote
+            the manifest.
+    """
+
+    version: int = 0
+    base_seq: int = 0
+    base_chain: int = 0
+    next_offset: int = 1
+    dimension: int | None = None
+    segments: tuple[SegmentEntry, ...] = ()
+    n_ops: int | None = None
+
+    def between(self, first: str, last: str) -> tuple[SegmentEntry, ...]:
+        """Return the segments from one name to another; none when one of the names is missing."""
+        names = [each.name for each in self.segments]
+        if first not in names or last not in names:
+            return ()
+        return self.segments[names.index(first) : names.index(last) + 1]
+
+    def replacing(self, old: Sequence[SegmentEntry], new: SegmentEntry | None) -> Manifest:
+        """Return the next manifest, with one segment, or none, in place of some that follow each other."""
+        at = self.segments.index(old[0])
+        segments = (*self.segments[:at], *((new,) if new else ()), *self.segments[at + len(old) :])
+        return replace(self, version=self.version + 1, segments=segments)
+
+    def checksum(self) -> int:
+        """Return the checksum of the manifest, the segments' rows and the number of operations apart."""
+        facts = (self.version, self.base_seq, self.base_chain, self.next_offset, self.dimension, len(self.segments))
+        return zlib.crc32(repr(facts).encode())
+
+
+def counted_checksum(version: object, n: object) -> int:
+    """Return the checksum of a number of operations; in a damaged file both may be of any type."""
+    return zlib.crc32(repr((version, n)).encode())
