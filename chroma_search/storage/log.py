@@ -28,7 +28,7 @@ from chroma_search.storage.files import Files, parts_of
 from chroma_search.storage.last_commit import CommitNote, LastCommit
 from chroma_search.storage.log_entry import PART_BYTES, LogEntry
 from chroma_search.storage.long_entries import LONG_BYTES, PLACE_BYTES, LongEntries, Place
-from chroma_search.storage.manifest import Manifest, SegmentEntry, counted_checksum
+from chroma_search.storage.manifest import MANIFEST_ADDITIONS, MANIFEST_SCHEMA, Manifest, changed_manifest, put_manifest
 from chroma_search.storage.sqlite_file import FORMAT_VERSION, Mode, SqliteFile
 
 DROPPED = -1
@@ -43,16 +43,7 @@ READING_ATTEMPTS = 5
 SCHEMA = (
     "CREATE TABLE entries (seq INTEGER PRIMARY KEY, chain INTEGER NOT NULL, body BLOB NOT NULL)",
     "CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, chain INTEGER NOT NULL)",
-    "CREATE TABLE manifest (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
-    "base_seq INTEGER NOT NULL, base_chain INTEGER NOT NULL, next_offset INTEGER NOT NULL, dimension INTEGER, "
-    "checksum INTEGER NOT NULL)",
-    "CREATE TABLE segments (position INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, "
-    "n_rows INTEGER NOT NULL, dead BLOB, checksum INTEGER NOT NULL)",
-)
-
-ADDITIONS = (
-    "CREATE TABLE IF NOT EXISTS operations (id INTEGER PRIMARY KEY CHECK (id = 1), version INTEGER NOT NULL, "
-    "n INTEGER NOT NULL, checksum INTEGER NOT NULL)",
+    *MANIFEST_SCHEMA,
 )
 
 
@@ -153,7 +144,7 @@ class SqliteLog:
         self._path = path
         self._note = CommitNote(path)
         self._noted = self._note.read()  # before the log; what others append from now on is not in it
-        self._file = SqliteFile(path, SCHEMA, additions=ADDITIONS, mode=mode, newest=LONG_VERSION)
+        self._file = SqliteFile(path, SCHEMA, additions=MANIFEST_ADDITIONS, mode=mode, newest=LONG_VERSION)
         self._long = LongEntries(path.parent)
         self._version = -1  # of the manifest that this process has seen
         self._seq = 0
@@ -195,7 +186,9 @@ class SqliteLog:
     def _news(self) -> News:
         self._news_version = self._file.data_version()  # before the reading: what comes in between shows next time
         with self._file.reading():
-            manifest = self._new_manifest()
+            if self._file.execute("PRAGMA user_version")[0][0] == DROPPED:
+                raise NotFoundError("the collection was deleted", kind="collection", name=self._path.parent.name)
+            manifest = changed_manifest(self._file, self._version)
             if manifest is not None:
                 self._version, self._seq, self._chain = manifest.version, manifest.base_seq, manifest.base_chain
                 self._n_bytes, self.manifest = 0, manifest
@@ -274,17 +267,7 @@ class SqliteLog:
 
         The next `news` give it back, to all processes; to this one not when it says `adopt`.
         """
-        base = (manifest.version, manifest.base_seq, manifest.base_chain, manifest.next_offset, manifest.dimension)
-        self._file.execute("DELETE FROM segments")
-        self._file.execute_many(
-            "INSERT INTO segments VALUES (?, ?, ?, ?, ?)",
-            [(at, each.name, each.n_rows, each.dead, each.checksum()) for at, each in enumerate(manifest.segments)],
-        )
-        self._file.execute("INSERT OR REPLACE INTO manifest VALUES (1, ?, ?, ?, ?, ?, ?)", (*base, manifest.checksum()))
-        counted = (manifest.version, manifest.n_ops or 0)
-        self._file.execute(
-            "INSERT OR REPLACE INTO operations VALUES (1, ?, ?, ?)", (*counted, counted_checksum(*counted))
-        )
+        put_manifest(self._file, manifest)
         self._file.execute("DELETE FROM entries WHERE seq <= ?", (manifest.base_seq,))
         self._unseen_version, self._data_version = self._data_version, -1
 
@@ -428,42 +411,6 @@ class SqliteLog:
             offset=place.offset,
             expected=f"{place.length} bytes as the checksum in the log says",
         )
-
-    def _new_manifest(self) -> Manifest | None:
-        if self._file.execute("PRAGMA user_version")[0][0] == DROPPED:
-            raise NotFoundError("the collection was deleted", kind="collection", name=self._path.parent.name)
-        rows = self._file.execute(
-            "SELECT version, base_seq, base_chain, next_offset, dimension, checksum FROM manifest"
-        )
-        if not rows:
-            return None if self._version == 0 else Manifest()
-        version, base_seq, base_chain, next_offset, dimension, checksum = rows[0]
-        if version == self._version and len(rows) == 1:
-            return None
-        segments = self._file.execute("SELECT name, n_rows, dead, checksum FROM segments ORDER BY position")
-        entries = tuple(SegmentEntry(name, n_rows, dead) for name, n_rows, dead, _ in segments)
-        found = Manifest(version, base_seq, base_chain, next_offset, dimension, entries, self._counted(version))
-        is_sound = len(rows) == 1 and found.checksum() == checksum
-        if not is_sound or any(not entry.is_as_written(row[3]) for entry, row in zip(entries, segments, strict=True)):
-            raise CorruptionError(
-                f"the manifest in {self._path} is damaged", path=str(self._path), expected="rows as their checksums say"
-            )
-        return found
-
-    def _counted(self, version: int) -> int | None:
-        """Return the number of operations that belongs to a manifest, None where its writer did not count."""
-        if not self._file.has_table("operations"):
-            return None
-        for of_version, n, checksum in self._file.execute("SELECT version, n, checksum FROM operations"):
-            if checksum != counted_checksum(of_version, n):
-                raise CorruptionError(
-                    f"the number of operations in {self._path} is damaged",
-                    path=str(self._path),
-                    expected="rows as their checksums say",
-                )
-            if of_version == version:
-                return n
-        return None
 
 
 def chained(chain: int, seq: int, *pieces: bytes | memoryview) -> int:
