@@ -51,6 +51,8 @@ class Merged:
             segment: the same rows, opened from their file.
         """
         now = {state.segment.name: state for state in states}
+        if all(name in now and now[name].live is None for name in self.names):
+            return SegmentState.of(segment or self.segment)
         parts: list[NDArray[np.bool_]] = []
         for name, rows in zip(self.names, self.taken, strict=True):
             state = now.get(name)

@@ -97,7 +97,9 @@ class LogEntry:
         }
         dim = None if self.vectors is None else self.vectors.shape[1]
         sizes = {name: None if each is None else len(each) for name, each in parts.items()}
-        header = json.dumps({"op": self.op, "n": len(self.ids), "dim": dim, **sizes}).encode()
+        numbers = {"n": len(self.ids), "dim": dim, **sizes}
+        values = [f'"{name}": {"null" if each is None else each}' for name, each in numbers.items()]
+        header = f'{{"op": "{self.op}", {", ".join(values)}}}'.encode()  # JSON, in a third of the time
         pieces = [_LENGTH.pack(len(header)), header, *(each for each in parts.values() if each is not None)]
         n_bytes = sum(map(len, pieces))
         if n_bytes > LARGEST_BYTES and len(self.ids) == 1:
@@ -144,7 +146,7 @@ def _bytes_of(vectors: NDArray[np.float32]) -> memoryview:
 
 def _texts_to_bytes(texts: Sequence[str | None]) -> bytes:
     """Return lengths in characters, and the characters: no text is encoded alone."""
-    lengths = np.fromiter((-1 if each is None else len(each) for each in texts), "<i4", len(texts))
+    lengths = np.array([-1 if each is None else len(each) for each in texts], "<i4")
     return lengths.tobytes() + "".join([each for each in texts if each]).encode(_UTF8, _SURROGATES)
 
 
