@@ -5,6 +5,7 @@ import inspect
 import pickle
 from collections.abc import Sequence
 from dataclasses import FrozenInstanceError, dataclass, field, fields, is_dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -78,6 +79,41 @@ def test_it_has_the_signature_and_the_pattern_of_a_dataclass():
     assert ours["count"] == theirs["count"]
     assert is_dataclass(Ours)
     assert Ours.__match_args__ == Theirs.__match_args__
+
+
+def test_what_is_worked_out_late_is_right_whoever_asks_first():
+    def fresh():
+        @record()
+        class Late:
+            a: int
+            b: Sequence[int] = field(default_factory=list)
+            known: ClassVar[int] = 7
+
+            def double(self) -> int:
+                return 2 * self.a
+
+        return Late
+
+    assert [each.name for each in fields(fresh())] == ["a", "b"]
+    assert list(inspect.signature(fresh()).parameters) == ["a", "b"]
+    assert fresh().__match_args__ == ("a", "b")
+    made = fresh()
+    assert made(1) == made(1) != made(2)
+    assert hash(made(1, ())) == hash(made(1, ()))
+    assert replace(made(3), b=(1,)).b == (1,)
+    assert (made(3).double(), made.known) == (6, 7)
+
+
+def test_a_subclass_may_have_an_init_of_its_own():
+    class Own(Matrix):
+        __slots__ = ()
+
+        def __init__(self, size: int) -> None:
+            super().__init__(np.zeros(size))
+
+    assert list(inspect.signature(Own).parameters) == ["size"]
+    assert len(Own(3).values) == 3
+    assert list(inspect.signature(Matrix).parameters) == ["values"]
 
 
 def test_each_record_has_a_default_of_its_own():
