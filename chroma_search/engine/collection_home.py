@@ -120,7 +120,7 @@ class CollectionHome:
                 self.log = NoLog()
             else:
                 self.log = log = self._log_of(self.folder)
-                self.segments = SegmentFolder(self.folder / SEGMENTS)
+                self.segments = SegmentFolder(self.folder / SEGMENTS, reads_only=self._reads_only)
                 self.flusher = Flusher(self.lock, log, self.store, self.segments, self.catch_up)
         return self.log
 

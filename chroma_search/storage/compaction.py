@@ -106,7 +106,7 @@ def reconfigured(snapshot: Snapshot, spec: IndexSpec) -> Snapshot:
         graph = held.graph
         if graph is not None:
             graph = type(graph).from_arrays(held.rows.vectors, spec.space, spec.params, graph.to_arrays())
-        segment = Segment(held.name, held.rows, spec, graph, find_ids=held.find_ids)
+        segment = Segment(held.name, held.rows, spec, graph, find_ids=held.find_ids, postings_files=held.postings_files)
         states.append(SegmentState(segment, state.live, state.n_live))
     return snapshot.with_segments(states)
 

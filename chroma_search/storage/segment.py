@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from chroma_search.model.distance import Space
     from chroma_search.model.mask import Mask
     from chroma_search.schema.observed_types import ObservedTypes
+    from chroma_search.storage.postings_files import PostingsFiles
 
 T = TypeVar("T")
 EXACT_KINDS = frozenset({"flat", "coded"})
@@ -65,6 +66,7 @@ class Segment:
         graph: the approximate index over all rows, or None; or a function that opens it when it is first asked for.
         find_ids: gives, per id, the rows that hold it; by default a table made at the first look-up.
         kind: of the index that `graph` opens, which is told without opening it.
+        postings_files: where its full-text indexes are kept, if they are.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class Segment:
         *,
         find_ids: FindIds | None = None,
         kind: str | None = None,
+        postings_files: PostingsFiles | None = None,
     ) -> None:
         self.name = name
         self.rows = rows
         self.spec = spec
         self.find_ids = find_ids
+        self.postings_files = postings_files
         self._graph = graph
         self.n_rows = len(rows)
         """Number of rows, dead ones included."""
@@ -137,9 +141,18 @@ class Segment:
 
     def postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
         """Return the full-text index of a key under an analyzer."""
+        return self.remembered(("postings", key, analyzer), lambda: self._made_postings(key, analyzer))
+
+    def _made_postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
         from chroma_search.indexes.text.inverted import InvertedIndex  # as above
 
-        return self.remembered(("postings", key, analyzer), lambda: InvertedIndex.build(self.texts(key), analyzer))
+        kept = None if self.postings_files is None else self.postings_files.load(key, analyzer)
+        if kept is not None:
+            return kept
+        made = InvertedIndex.build(self.texts(key), analyzer)
+        if self.postings_files is not None:
+            self.postings_files.keep(key, made)
+        return made
 
     def sparse(self, key: str) -> SparseIndex:
         """Return the posting lists of the sparse vectors under a key."""

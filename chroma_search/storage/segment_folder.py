@@ -21,6 +21,7 @@ from chroma_search.indexes.registry import vector_index
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
 from chroma_search.storage.manifest import SegmentEntry
+from chroma_search.storage.postings_files import POSTINGS_SUFFIX, PostingsFiles
 from chroma_search.storage.segment import IndexSpec, Segment
 from chroma_search.storage.segment_file import SegmentFile, write_segment
 from chroma_search.storage.snapshot import SegmentState
@@ -43,11 +44,13 @@ class SegmentFolder:
     Args:
         folder: where they are; made with the first file.
         files: the disk.
+        reads_only: whether nothing may be written.
     """
 
-    def __init__(self, folder: Path, files: Files | None = None) -> None:
+    def __init__(self, folder: Path, files: Files | None = None, *, reads_only: bool = False) -> None:
         self._folder = folder
         self._files = files or DiskFiles()
+        self._reads_only = reads_only
         self._open: dict[str, Segment] = {}
         self._sizes: dict[str, int] = {}
 
@@ -108,12 +111,16 @@ class SegmentFolder:
         return SegmentState(segment, ~dead, entry.n_rows - int(np.count_nonzero(dead)))
 
     def reclaim(self, kept: Collection[str]) -> None:
-        """Remove all segment files but those named, and what a dead writer left; only inside `making`."""
+        """Remove all segment files but those named, what belongs to others, and what a dead writer left.
+
+        Only inside `making`.
+        """
         for name in self._open.keys() - set(kept):
             self._open.pop(name, None)
         self._files.sweep(self._folder)
         for path in self._files.list_files(self._folder):
-            if path.suffix == SUFFIX and path.name not in kept:
+            is_gone = path.suffix == SUFFIX and path.name not in kept
+            if is_gone or (path.suffix == POSTINGS_SUFFIX and not _is_of(path, kept)):
                 self._files.remove_file(path)
 
     def forget(self) -> None:
@@ -126,8 +133,9 @@ class SegmentFolder:
         return sum(self._sizes[name] for name in self._open)
 
     def n_bytes(self) -> int:
-        """Return the bytes of all segment files."""
-        return sum(path.stat().st_size for path in self._files.list_files(self._folder) if path.suffix == SUFFIX)
+        """Return the bytes of all segment files, and of what is kept beside them."""
+        kinds = (SUFFIX, POSTINGS_SUFFIX)
+        return sum(path.stat().st_size for path in self._files.list_files(self._folder) if path.suffix in kinds)
 
     def _opened(self, entry: SegmentEntry, spec: IndexSpec) -> Segment:
         path = self._folder / entry.name
@@ -156,7 +164,14 @@ class SegmentFolder:
             graph,
             find_ids=lambda ids: file.id_index.rows(ids, rows.ids),
             kind=file.facts.get("kind"),
+            postings_files=PostingsFiles(path, file.n_rows, None if self._reads_only else self._files),
         )
+
+
+def _is_of(path: Path, segments: Collection[str]) -> bool:
+    """Tell whether a file of postings, `<stem>.<mark>.words`, is complete and belongs to one of these segments."""
+    parts = path.name.split(".")
+    return len(parts) == 3 and f"{parts[0]}{SUFFIX}" in segments
 
 
 def entry_of(name: str, state: SegmentState) -> SegmentEntry:

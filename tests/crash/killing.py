@@ -36,7 +36,7 @@ _OF_SQLITE = r"(-wal|-shm)?"
 _FILES = re.compile(
     rf"({re.escape(CATALOG)}{_OF_SQLITE}|catalog\.head|{COLLECTIONS}/[^/]+/"
     rf"({re.escape(LOG)}{_OF_SQLITE}|log\.head|log\.\d+\.entries|{re.escape(CARD)}"
-    rf"|{SEGMENTS}/(({UNNAMED}/)?{re.escape(LOCK)}{_OF_SQLITE}|[^/]+{re.escape(SUFFIX)})))"
+    rf"|{SEGMENTS}/(({UNNAMED}/)?{re.escape(LOCK)}{_OF_SQLITE}|[^/]+{re.escape(SUFFIX)}|[0-9a-f.]+\.words)))"
 )
 """What may be in a folder."""
 ENTRIES = ".entries"

@@ -10,7 +10,8 @@ Invariant: a row without a text (None) is no document; one with an empty text is
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ from chroma_search.model.mask import Mask
 MANY_POSTINGS_PER_ROW = 16
 """From so many postings per allowed row on, the rows are looked up in the posting list, not the other way round."""
 SAMPLE_STRIDE = 32
+SEPARATOR = "\n"
+"""Between stored terms, which hold none: they are letters, digits and marks."""
 
 
 class _Vocabulary(dict[str, int]):
@@ -80,6 +83,25 @@ class InvertedIndex:
         starts, rows, counts = _posting_lists(np.frombuffer(numbers, np.int32), lengths, len(vocabulary))
         has_text = np.fromiter((text is not None for text in texts), np.bool_, len(texts))
         return cls(analyzer, dict(vocabulary), starts, rows, counts, lengths, has_text)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays to store; `from_arrays` opens them again."""
+        return {
+            "terms": np.frombuffer(SEPARATOR.join(self._numbers).encode(), np.uint8),
+            "starts": self._starts,
+            "rows": self._rows,
+            "counts": self._counts.astype(np.uint8 if self._counts.max(initial=0) < 256 else np.int32),
+            "lengths": self._lengths,
+            "has_text": self._has_text,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], analyzer: Analyzer) -> InvertedIndex:
+        """Open what `to_arrays` has given of an index under this analyzer."""
+        terms = arrays["terms"].tobytes().decode()
+        numbers = {term: at for at, term in enumerate(terms.split(SEPARATOR))} if terms else {}
+        counts = arrays["counts"].astype(np.int32)
+        return cls(analyzer, numbers, arrays["starts"], arrays["rows"], counts, arrays["lengths"], arrays["has_text"])
 
     @property
     def n_terms(self) -> int:
