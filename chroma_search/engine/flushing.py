@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -246,6 +246,7 @@ class Flusher:
                 if not self._log.n_bytes or self._log.n_free_bytes() > MOST_FREE_BYTES:
                     self._log.shrink()
                 self._reclaim()
+                self._keep_postings(entry for _, entry in made)
             return True
 
     def _started(self, is_asked: bool, is_idle: bool) -> _Start | None:
@@ -304,6 +305,13 @@ class Flusher:
             self._catch_up()
             return True
 
+    def _keep_postings(self, entries: Iterable[SegmentEntry]) -> None:
+        """Write down the full-text indexes of new segments, which those they were made of had."""
+        names = {entry.name for entry in entries}
+        for state in self._store.snapshot.segments:
+            if state.segment.name in names:
+                state.segment.keep_postings()
+
     def _reclaim(self) -> None:
         self._folder.reclaim({entry.name for entry in self._log.manifest.segments})
         reach("flush.after_reclaim")
@@ -329,8 +337,11 @@ class Flusher:
                 reach("index.before_move")
                 self._folder.adopt(made)
                 reach("index.after_move")
-                if self._committed_index(merged, made.name):
+                is_committed = self._committed_index(merged, made.name)
+                if is_committed:
                     self._reclaim()
+            if is_committed:
+                self._keep_postings([made])
             return True
 
     def _planned(self, plan: IndexPlan) -> _Job | None:

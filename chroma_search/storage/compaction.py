@@ -24,6 +24,8 @@ from chroma_search.storage.snapshot import SegmentState, Snapshot
 
 if TYPE_CHECKING:
     from chroma_search.indexes.base import VectorIndex
+    from chroma_search.indexes.text.analyzer import Analyzer
+    from chroma_search.indexes.text.inverted import InvertedIndex
     from chroma_search.model.distance import Vectors
 
     BuildIndex: TypeAlias = Callable[[Vectors], VectorIndex | None]
@@ -176,8 +178,25 @@ def merged_segment(
             return merged_segment(states, spec, name, build)
     elif build is not None:
         graph = build(whole(rows.vectors))
-    names = tuple(state.segment.name for state in states)
-    return Merged(Segment(name, rows, spec, graph), names, tuple(taken))
+    segment = Segment(name, rows, spec, graph)
+    if keeps_first or build is not None:  # tails change too often
+        segment.take_postings(_merged_postings(states, taken))
+    return Merged(segment, tuple(state.segment.name for state in states), tuple(taken))
+
+
+def _merged_postings(
+    states: Sequence[SegmentState], taken: Sequence[NDArray[np.int64]]
+) -> dict[tuple[str, Analyzer], InvertedIndex]:
+    """Return the full-text indexes of a merged segment that any of its parts was searched by.
+
+    So whoever searches by words does not wait for the texts of a large segment to be cut again; only those are that
+    nobody has searched yet.
+    """
+    asked = {name: each for state in states for name, each in state.segment.postings_made().items()}
+    return {
+        name: found.merged([(each.segment.postings(*name), rows) for each, rows in zip(states, taken, strict=True)])
+        for name, found in asked.items()
+    }
 
 
 def exchanged(snapshot: Snapshot, merged: Merged, segment: Segment) -> Snapshot:
@@ -191,6 +210,7 @@ def exchanged(snapshot: Snapshot, merged: Merged, segment: Segment) -> Snapshot:
     places = [at for at, state in enumerate(snapshot.segments) if state.segment.name in merged.names]
     if not places:
         return snapshot
+    segment.take_postings(merged.segment.postings_made())
     first, end = places[0], places[-1] + 1
     state = merged.state_within(snapshot.segments[first:end], segment)
     return snapshot.with_segments((*snapshot.segments[:first], state, *snapshot.segments[end:]))

@@ -37,6 +37,8 @@ EXACT_KINDS = frozenset({"flat", "coded"})
 """Kinds that are no approximate index."""
 FindIds = Callable[[Sequence[str]], Sequence[Sequence[int]]]
 
+POSTINGS = "postings"
+"""Under what full-text indexes are remembered."""
 CACHE_ENTRIES = 64
 """Masks (and choices) kept per segment, the most recently used ones; a dense mask of a million rows is 1 MB."""
 
@@ -141,7 +143,7 @@ class Segment:
 
     def postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
         """Return the full-text index of a key under an analyzer."""
-        return self.remembered(("postings", key, analyzer), lambda: self._made_postings(key, analyzer))
+        return self.remembered((POSTINGS, key, analyzer), lambda: self._made_postings(key, analyzer))
 
     def _made_postings(self, key: str, analyzer: Analyzer) -> InvertedIndex:
         from chroma_search.indexes.text.inverted import InvertedIndex  # as above
@@ -153,6 +155,22 @@ class Segment:
         if self.postings_files is not None:
             self.postings_files.keep(key, made)
         return made
+
+    def postings_made(self) -> dict[tuple[str, Analyzer], InvertedIndex]:
+        """Return the full-text indexes that were asked for so far, by key and analyzer."""
+        made = dict(self._made)  # in one step: other threads may be adding to it
+        return {name[1:]: each for name, each in made.items() if isinstance(name, tuple) and name[0] == POSTINGS}
+
+    def take_postings(self, made: Mapping[tuple[str, Analyzer], InvertedIndex]) -> None:
+        """Take full-text indexes of these rows that others have made."""
+        for name, index in made.items():
+            self._made.setdefault((POSTINGS, *name), index)
+
+    def keep_postings(self) -> None:
+        """Write down, where the segment lies in a file, the full-text indexes that were made."""
+        if self.postings_files is not None:
+            for (key, _), index in self.postings_made().items():
+                self.postings_files.keep(key, index)
 
     def sparse(self, key: str) -> SparseIndex:
         """Return the posting lists of the sparse vectors under a key."""

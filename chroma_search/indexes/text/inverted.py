@@ -103,6 +103,36 @@ class InvertedIndex:
         counts = arrays["counts"].astype(np.int32)
         return cls(analyzer, numbers, arrays["starts"], arrays["rows"], counts, arrays["lengths"], arrays["has_text"])
 
+    @classmethod
+    def merged(cls, parts: Sequence[tuple[InvertedIndex, NDArray[np.int64]]]) -> InvertedIndex:
+        """Return the index of some rows of several segments, without cutting a text again.
+
+        Args:
+            parts: each an index, all under one analyzer, with the rows to take: int64, ascending.
+        """
+        vocabulary = _Vocabulary()
+        numbers, rows, counts = [[np.empty(0, np.int32)] for _ in range(3)]
+        first = 0
+        for index, taken in parts:
+            places = np.full(index.n_rows, -1, np.int32)
+            places[taken] = np.arange(first, first + len(taken), dtype=np.int32)
+            first += len(taken)
+            own = np.fromiter(map(vocabulary.__getitem__, index._numbers), np.int32, index.n_terms)
+            place = places[index._rows]
+            is_taken = place >= 0
+            numbers.append(np.repeat(own, np.diff(index._starts))[is_taken])
+            rows.append(place[is_taken])
+            counts.append(index._counts[is_taken])
+        number, row, count = (np.concatenate(each) for each in (numbers, rows, counts))
+        order = np.argsort(number, kind="stable")  # rows of a term stay ascending: parts follow each other
+        sizes = np.bincount(number, minlength=len(vocabulary))
+        starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[sizes > 0], dtype=np.int64)])
+        left = (term for term, size in zip(vocabulary, sizes.tolist(), strict=True) if size)  # no list is empty
+        lengths = np.concatenate([np.empty(0, np.int64), *(index._lengths[taken] for index, taken in parts)])
+        has_text = np.concatenate([np.empty(0, np.bool_), *(index._has_text[taken] for index, taken in parts)])
+        terms = {term: at for at, term in enumerate(left)}
+        return cls(parts[0][0].analyzer, terms, starts, row[order], count[order], lengths, has_text)
+
     @property
     def n_terms(self) -> int:
         """Distinct terms of all rows, dead ones included."""

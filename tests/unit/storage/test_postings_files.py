@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,24 @@ def test_stored_arrays_give_the_same_index(texts, analyzer):
     assert same(again, index)
     terms = [term for text in texts if text for term in analyzer.tokens(text)][:5]
     assert answers(again, *terms).rows.tolist() == answers(index, *terms).rows.tolist()
+
+
+@given(st.data())
+def test_merged_indexes_are_those_of_the_rows_that_were_taken(data):
+    texts = st.lists(st.none() | st.sampled_from([*filter(None, TEXTS), ""]), max_size=12)
+    parts = data.draw(st.lists(texts, min_size=1, max_size=4))
+    taken = [
+        sorted(data.draw(st.sets(st.sampled_from(range(len(each)))) if each else st.just(set()))) for each in parts
+    ]
+    merged = InvertedIndex.merged(
+        [
+            (InvertedIndex.build(each, ENGLISH), np.array(rows, np.int64))
+            for each, rows in zip(parts, taken, strict=True)
+        ]
+    )
+    left = [each[row] for each, rows in zip(parts, taken, strict=True) for row in rows]
+    assert same(merged, InvertedIndex.build(left, ENGLISH))
+    assert same(InvertedIndex.from_arrays(merged.to_arrays(), ENGLISH), merged)
 
 
 def test_what_was_kept_is_loaded_under_the_same_key_and_analyzer_alone(tmp_path):
@@ -166,6 +185,33 @@ def test_it_goes_with_its_segment_and_what_was_purged_is_in_none(tmp_path):
         collection.add(["new"], [[0.5, 0.5]], documents=["new"])
         collection.flush()
     assert len(words(tmp_path)) <= 1
+
+
+@pytest.mark.parametrize("how", ["flush", "compact"])
+def test_whoever_searches_by_words_does_not_wait_after_a_merge(tmp_path, monkeypatch, how):
+    fill(tmp_path)
+    with opened(tmp_path) as collection:
+        found(collection)
+        new = [f"new{row}" for row in range(len(TEXTS))]
+        collection.add(new, [[0.5, float(row)] for row in range(len(TEXTS))], documents=TEXTS)
+        found(collection)
+        collection.delete(["id0", "new3"])
+        expected = found(collection)
+        with monkeypatch.context() as patched:
+            patched.setattr(InvertedIndex, "build", lambda *_: pytest.fail("a text was cut again"))
+            getattr(collection, how)()
+            assert found(collection) == expected
+        assert len(collection.stats()["segments"]) == 1
+    (path,) = words(tmp_path)
+    assert path.name.split(".")[0] == collection_segment(tmp_path)
+    with monkeypatch.context() as patched, opened(tmp_path) as collection:
+        patched.setattr(InvertedIndex, "build", lambda *_: pytest.fail("a text was cut again"))
+        assert found(collection) == expected
+
+
+def collection_segment(folder):
+    (path,) = folder.glob("collections/*/segments/*.segment")
+    return path.stem
 
 
 def test_a_backup_leaves_them_out_and_answers_the_same(tmp_path):
