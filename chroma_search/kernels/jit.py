@@ -1,7 +1,8 @@
 """The one way in which this package compiles a function with numba.
 
 Importing this module imports numba (0.8 s, 190 MB): only the `*_numba` modules do, and only `choice` imports those.
-Compiled code is cached beside the source (in the user's cache folder when that is read-only) and runs without the GIL.
+Compiled code is cached beside the source (in the user's cache folder when that is read-only, in none when both are) and
+runs without the GIL.
 """
 
 from __future__ import annotations
@@ -20,9 +21,16 @@ REORDERED_SUMS = {"reassoc", "contract", "nsz", "arcp"}
 
 def compiled(function: Function) -> Function:
     """Compile with strict IEEE arithmetic, in the order written."""
-    return cast(Function, njit(cache=True, nogil=True)(function))
+    return _compiled(function)
 
 
 def compiled_sums(function: Function) -> Function:
     """Compile with sums in any order: for float32 distances that are estimates."""
-    return cast(Function, njit(cache=True, nogil=True, fastmath=REORDERED_SUMS)(function))
+    return _compiled(function, fastmath=REORDERED_SUMS)
+
+
+def _compiled(function: Function, **options: Any) -> Function:
+    try:
+        return cast(Function, njit(cache=True, nogil=True, **options)(function))
+    except RuntimeError:  # no folder that can be written, as in a container: each process compiles anew
+        return cast(Function, njit(nogil=True, **options)(function))

@@ -19,7 +19,7 @@ from chroma_search.engine.database import Database
 from chroma_search.errors import ChromaSearchError, ForbiddenError
 from chroma_search.server.access.authentication import Authentication
 from chroma_search.server.access.roles import ANY, Role
-from chroma_search.server.gateway import Gateway
+from chroma_search.server.gateway import TRACE_ID, Gateway
 from chroma_search.server.logs import set_up_logs
 from chroma_search.server.metrics import MEDIA_TYPE, Metrics
 from chroma_search.server.openapi import docs_page, openapi_document
@@ -155,6 +155,7 @@ def make_application(settings: ServerSettings, database: Database | None = None)
         allow_origins=list(settings.cors_allow_origins),
         allow_methods=["*"],
         allow_headers=["*"],
+        expose_headers=["retry-after", TRACE_ID],
     )
 
 

@@ -1,11 +1,13 @@
 """The gateway: every request of the API goes through here, in this order.
 
-    who calls (401) -> may they (403) -> how often (429) -> is there room (503) -> read (408, 413, 415)
+    who calls (401) -> how often (429) -> may they (403) -> is there room (503) -> read (408, 413, 415)
     -> parse (400, 422) -> run in a thread, until the deadline (504) or until the client is gone -> write, log, count
 
 Nothing is looked up before it is known who calls and that they may. A call ends at the next boundary of an operator
 (`model/cancellation.py`) when its time is up or its client has gone; a write that has begun to append is not ended.
-Reads and writes have threads of their own, so writers that wait for a lock never keep a reader waiting.
+Reads and writes have threads of their own, so writers that wait for a lock never keep a reader waiting. What anybody
+may ask, whether the server lives and is well, has one too, and no limit: whoever watches it must not take it for dead
+because it is busy.
 """
 
 from __future__ import annotations
@@ -90,6 +92,7 @@ class Gateway:
         self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
         self._readers = CallThreads(settings.n_reader_threads, "reader")
         self._writers = CallThreads(settings.writer_threads, "writer")
+        self._probes = CallThreads(1, "probe")
         self._logins = CallThreads(1, "login")  # of its own: passwords are dear, and writers may all be waiting
         is_open = settings.users_file is None and not settings.allow_unauthenticated
         self._origins = Origins(settings.cors_allow_origins) if is_open else None
@@ -99,6 +102,7 @@ class Gateway:
         """Wait for the calls that are at work."""
         self._readers.close()
         self._writers.close()
+        self._probes.close()
         self._logins.close()
 
     async def answer(self, request: Request, route: Route, path: Mapping[str, str]) -> Response:
@@ -132,11 +136,12 @@ class Gateway:
     async def _run(self, request: Request, route: Route, path: Mapping[str, str], progress: _Progress) -> bytes:
         identity = Identity("", ()) if route.role is None else await self.identify(request)
         progress.identity = identity
+        is_probe = route.role is None
+        if self._rates is not None and not is_probe:
+            self._rates.take(identity.user or (request.client.host if request.client else ""))
         if not route.allows(identity, path):
             raise ForbiddenError("Permission denied.")
-        if self._rates is not None:
-            self._rates.take(identity.user or (request.client.host if request.client else ""))
-        if self._n_at_work >= self._settings.max_concurrent_requests:
+        if self._n_at_work >= self._settings.max_concurrent_requests and not is_probe:
             raise OverloadedError("the server is busy: try again", retry_after_s=1.0)
         self._n_at_work += 1
         self._metrics.at_work.set(self._n_at_work)
@@ -175,7 +180,7 @@ class Gateway:
                 self._tracing.operators(call.notes.get(RAN, ()))
             return to_json(answer)
 
-        pool = self._writers if route.writes else self._readers
+        pool = self._probes if route.role is None else self._writers if route.writes else self._readers
         future = pool.run(partial(contextvars.copy_context().run, work), late=_note_late)
         deadline.start(future, request, has_begun_writing=route.writes)
         try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import sys
 import tempfile
 from functools import partial
@@ -17,11 +18,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from chroma_search.engine.database import Database
-from chroma_search.errors import StorageError
+from chroma_search.errors import InvalidConfigError, StorageError
+from chroma_search.server.access.users_file import read_users
 from chroma_search.server.application import make_application
 from chroma_search.server.connection import BoundedProtocol, ConnectionLimits
 from chroma_search.server.metrics import MULTIPROCESS_VARIABLE
 from chroma_search.server.settings import ServerSettings
+from chroma_search.server.tracing import Tracing
 
 FILES_OF_DATA = 1024
 """File descriptors that are kept for the data; an open collection takes four and those of its segments."""
@@ -36,9 +39,11 @@ def serve(settings: ServerSettings) -> None:
     """Run a server until it is told to stop.
 
     Raises:
+        InvalidConfigError: settings that no process could start with.
         StorageError: the data cannot be opened; the address is taken, or cannot be listened on.
     """
     settings.check()
+    _check_start(settings)
     if settings.persist_path is not None:  # what cannot be opened ends here, with its error, not in each process
         Database(settings.persist_path).close()
     listener = listen(settings)
@@ -54,7 +59,33 @@ def serve(settings: ServerSettings) -> None:
         os.environ[MULTIPROCESS_VARIABLE] = figures
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
         os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
-        Workers(server_config(settings, FACTORY), sockets).run()
+        workers = Workers(server_config(settings, FACTORY), sockets)
+        workers.run()
+    if workers.has_failed:
+        raise StorageError(
+            "the processes of the server end as soon as they are started: what they have written says why"
+        )
+
+
+def _check_start(settings: ServerSettings) -> None:
+    """Refuse, once and here, what every worker would fail with as soon as it is started.
+
+    Raises:
+        InvalidConfigError: a file of users or a certificate that cannot be read; an extra that is missing.
+    """
+    if settings.users_file is not None:
+        read_users(settings.users_file)
+    if settings.tls_certificate is not None and settings.tls_key is not None:
+        try:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(settings.tls_certificate, settings.tls_key, password=b"")  # else it would ask
+        except OSError as error:  # SSLError is one
+            files = f"{settings.tls_certificate} and {settings.tls_key}"
+            raise InvalidConfigError(
+                f"cannot use {files}: {error.strerror or error}", path="tls_certificate"
+            ) from error
+    if settings.open_telemetry is not None:
+        Tracing(settings.open_telemetry).close()
 
 
 def _announce(settings: ServerSettings, listener: socket.socket) -> None:

@@ -23,6 +23,8 @@ from chroma_search.errors import StorageError
 LOOK_S = 0.2
 """How often a worker looks whether the process that has started it still lives."""
 BACKLOG = 2048
+HASTE_S, MOST_REPLACED = 30.0, 3
+"""How often each process is replaced within that time before the server gives up."""
 
 
 class Workers(Multiprocess):
@@ -35,6 +37,9 @@ class Workers(Multiprocess):
 
     def __init__(self, config: uvicorn.Config, sockets: Sequence[socket.socket]) -> None:
         super().__init__(config, list(sockets))
+        self._replaced_at: list[float] = []
+        self.has_failed = False
+        """Whether all was given up, because processes ended as soon as they were started."""
 
     def init_processes(self) -> None:
         """Start them."""
@@ -42,6 +47,20 @@ class Workers(Multiprocess):
             process = Process(self.config, [self.sockets[at % len(self.sockets)]])
             process.start()
             self.processes.append(process)
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace processes that have ended, unless those that take their places end at once, again and again."""
+        if self.should_exit.is_set():
+            return
+        before = list(self.processes)
+        super().keep_subprocess_alive()
+        self.has_failed = self.should_exit.is_set()  # one could not even begin
+        now = time.monotonic()
+        n_new = sum(new is not old for new, old in zip(self.processes, before, strict=True))
+        self._replaced_at = [at for at in self._replaced_at if now - at < HASTE_S] + [now] * n_new
+        if len(self._replaced_at) > MOST_REPLACED * self.processes_num:
+            self.has_failed = True
+            self.should_exit.set()
 
 
 def listeners(listener: socket.socket, count: int) -> list[socket.socket]:

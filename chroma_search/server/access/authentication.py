@@ -161,9 +161,9 @@ class Authentication:
                 return
             try:
                 self._users = read_users(self._path)
-            except InvalidConfigError as error:
+                self._stamp = stamp
+            except InvalidConfigError as error:  # looked at again and again, for nothing may change but its mode
                 _logger.error("the users stay as they were: %s", error)
-            self._stamp = stamp
 
 
 def _mark(key: bytes, given: str) -> bytes:

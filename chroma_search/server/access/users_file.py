@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -115,7 +117,10 @@ def read_entries(path: Path) -> UsersEntry:
 
 
 def write_entries(path: Path, entries: UsersEntry) -> None:
-    """Replace a file, readable by its owner alone; a reader sees the old one or the new one.
+    """Replace a file; a reader sees the old one or the new one.
+
+    A new file is readable by its owner alone; one that was there keeps its mode and its owner, for the server that
+    reads it may run as another user.
 
     Raises:
         InvalidConfigError: something in it is wrong; the file stays as it was.
@@ -128,6 +133,12 @@ def write_entries(path: Path, entries: UsersEntry) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    with suppress(FileNotFoundError):
+        old = path.stat()
+        beside.chmod(stat.S_IMODE(old.st_mode))
+        if hasattr(os, "chown") and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            with suppress(PermissionError):  # only root may give a file away
+                os.chown(beside, old.st_uid, old.st_gid)
     os.replace(beside, path)
 
 

@@ -14,6 +14,7 @@ import yaml
 from chroma_search import DefaultEmbeddingFunction, EmbeddingFunction, register_embedding_function
 from chroma_search.cli import main
 from chroma_search.errors import InvalidConfigError, StorageError
+from chroma_search.server.access import authentication as authentication_module
 from chroma_search.server.run import listen
 from chroma_search.server.settings import load_settings
 from tests.conformance.server.serving import DEFAULT, PATIENCE_S, RawConnection, child_serving, serving, wait_until
@@ -134,6 +135,46 @@ def test_data_that_cannot_be_opened_are_told_before_anything_listens(tmp_path, c
         assert "Traceback" not in told
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("missing", ["users", "tls"])
+def test_what_no_process_could_start_with_is_told_once(tmp_path, capsys, workers, missing):
+    (tmp_path / "bad.pem").write_text("no certificate")
+    bad = str(tmp_path / "bad.pem")
+    options = ["--users", str(tmp_path / "no.yaml")]
+    if missing == "tls":
+        options = ["--tls-certificate", bad, "--tls-key", bad]
+    assert main(["run", "--path", str(tmp_path / "data"), "--port", "0", "--workers", workers, *options]) != 0
+    told = capsys.readouterr().err
+    assert "no.yaml" in told or "bad.pem" in told
+    assert "listens on" not in told
+    assert "Traceback" not in told
+
+
+def broken_application():
+    raise RuntimeError("no process can be started")
+
+
+@pytest.mark.slow
+def test_a_server_whose_processes_end_at_once_gives_up(tmp_path):
+    program = (
+        "from chroma_search.cli import main; from chroma_search.server import run;"
+        f"run.FACTORY = {__name__!r} + ':broken_application';"
+        f"raise SystemExit(main(['run', '--path', {str(tmp_path / 'data')!r}, '--port', '0', '--workers', '2']))"
+    )
+    root = Path(__file__).parents[3]
+    ran = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=120)
+    assert ran.returncode != 0
+    assert "end as soon as they are started" in ran.stderr
+
+
+def test_whoever_watches_the_server_is_never_refused_for_others():
+    with serving(requests_per_second=0.01, request_burst=2) as server, server.client() as client:
+        assert [client.get(f"{DEFAULT}/collections").status_code for _ in range(4)] == [200, 200, 429, 429]
+        for path in ("heartbeat", "healthcheck"):
+            assert [client.get(f"/api/v2/{path}").status_code for _ in range(5)] == [200] * 5
+
+
 def test_pages_of_other_origins_get_nothing_unless_allowed(name):
     page = {"origin": "https://app.example"}
     asks = {**page, "access-control-request-method": "POST", "access-control-request-headers": "x-chroma-token"}
@@ -155,6 +196,7 @@ def test_pages_of_other_origins_get_nothing_unless_allowed(name):
             made = client.post(path, json={"name": name}, headers=page)
             assert made.status_code == 200
             assert made.headers["access-control-allow-origin"] in ("*", "https://app.example")
+            assert "retry-after" in made.headers["access-control-expose-headers"]
             other = client.get(path, headers={"origin": "https://other.example"})
             assert (other.status_code, "access-control-allow-origin" in other.headers) == (
                 (200, True) if allowed == ["*"] else (403, False)
@@ -192,6 +234,31 @@ def test_users_come_and_go_without_a_restart(tmp_path, capsys):
         assert status() == 401
         path.unlink()
         assert status() == 401
+
+
+def test_a_users_file_keeps_its_mode_and_is_read_as_soon_as_it_can_be(tmp_path, monkeypatch):
+    path = tmp_path / "users.yaml"
+    assert main(["user", "add", "ana", "--role", "reader", "--users", str(path)]) == 0
+    path.chmod(0o644)
+    assert main(["user", "add", "bob", "--role", "reader", "--users", str(path)]) == 0
+    assert path.stat().st_mode & 0o777 == 0o644
+    with serving(users_file=path) as server:
+        authentication = server.application._authentication
+        assert set(authentication._users) == {"ana", "bob"}
+        reading = authentication_module.read_users
+
+        def refused(*_):
+            raise InvalidConfigError("cannot be read", path="users")
+
+        monkeypatch.setattr(authentication_module, "read_users", refused)
+        assert main(["user", "remove", "bob", "--users", str(path)]) == 0
+        authentication._looked_at = -1e9
+        authentication._look_again()
+        assert set(authentication._users) == {"ana", "bob"}  # as they were
+        monkeypatch.setattr(authentication_module, "read_users", reading)  # its mode was changed, nothing else
+        authentication._looked_at = -1e9
+        authentication._look_again()
+        assert set(authentication._users) == {"ana"}
 
 
 def test_a_password_that_was_remembered_ends_with_its_user(tmp_path, monkeypatch):
