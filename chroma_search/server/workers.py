@@ -23,7 +23,7 @@ from chroma_search.errors import StorageError
 LOOK_S = 0.2
 """How often a worker looks whether the process that has started it still lives."""
 BACKLOG = 2048
-HASTE_S, MOST_REPLACED = 30.0, 3
+HASTE_S, MOST_REPLACED = 60.0, 3
 """How often each process is replaced within that time before the server gives up."""
 
 
