@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -20,10 +22,16 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 MULTIPROCESS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 MEDIA_TYPE = CONTENT_TYPE_LATEST
+SUMMED = frozenset(
+    {"process_resident_memory_bytes", "process_virtual_memory_bytes", "process_cpu_seconds", "process_open_fds"}
+)
+"""Figures of a process that make sense added up."""
 BUCKETS_S = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 
 
@@ -76,8 +84,34 @@ class Metrics:
             _forget_dead(Path(os.environ[MULTIPROCESS_VARIABLE]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)
+            registry.register(_AllProcesses())
             return generate_latest(registry)
         return generate_latest(self._registry)
+
+
+class _AllProcesses(Collector):
+    """What the processes of the server take together, under the names of one process (Linux; elsewhere nothing)."""
+
+    def collect(self) -> Iterable[Metric]:
+        """Add up what the system says of each."""
+        totals: dict[str, Metric] = {}
+        for pid in _processes():
+            for metric in ProcessCollector(pid=partial(int, pid), registry=None).collect():
+                if metric.name not in SUMMED:
+                    continue
+                kind = CounterMetricFamily if metric.type == "counter" else GaugeMetricFamily
+                before = totals[metric.name].samples[0].value if metric.name in totals else 0.0
+                totals[metric.name] = kind(metric.name, metric.documentation, before + metric.samples[0].value)
+        return totals.values()
+
+
+def _processes() -> list[str]:
+    """Return the numbers of the process that has started this one, and of all that it has started."""
+    supervisor = os.getppid()
+    try:
+        return [str(supervisor), *Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
+    except OSError:  # no Linux, or one that does not tell
+        return []
 
 
 def _forget_dead(figures: Path) -> None:

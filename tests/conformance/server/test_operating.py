@@ -402,6 +402,10 @@ def test_two_processes_serve_one_folder(tmp_path):
         with server.client() as client:
             words = client.get("/metrics").text
         assert 'chroma_http_requests_total{method="POST",route="add",status="201"} 32.0' in words
+        if sys.platform == "linux":
+            figures = dict(line.split() for line in words.splitlines() if line.startswith("process_"))
+            assert float(figures["process_resident_memory_bytes"]) > 100e6  # of three processes
+            assert float(figures["process_cpu_seconds_total"]) > 0
         # On an idle machine one process may take all connections that come at once: some more, one by one.
         answered = any(_both_answer(server) for _ in range(500))
         assert answered
