@@ -22,7 +22,7 @@ from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catal
 from chroma_search.engine.collection import CollectionEngine, only_reads
 from chroma_search.engine.collection_card import write_card
 from chroma_search.engine.collection_home import LOG
-from chroma_search.engine.sweeping import remove_tree, sweep
+from chroma_search.engine.sweeping import is_swept, remove_tree, sweep
 from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
@@ -485,12 +485,13 @@ class Database:
                     name=str(self._folder),
                 )
             return Catalog(path, "read")
+        # A new catalog where there are collections would make them look deleted. Where there are none, it may also be
+        # that whoever made the catalog was killed before its tables were there, or before the names of folders last.
+        if collections.is_dir() and any(collections.iterdir()):
+            return Catalog(path, "open")
         self._files.make_folder(self._folder)
         self._files.make_folder(collections)
-        # A new catalog where there are collections would make them look deleted. Where there are none, it may also be
-        # that whoever made the catalog was killed before its tables were there.
-        is_new = not any(collections.iterdir())
-        return Catalog(path, "create" if is_new else "open")
+        return Catalog(path, "create")
 
     def _begin(self) -> None:
         """Fill a new catalog."""
@@ -521,9 +522,14 @@ class Database:
                 remove_tree(folder)  # what stays is swept when the database is opened next
 
     def _sweep(self) -> None:
-        """Remove what killed processes have left."""
+        """Remove what killed processes have left. Where that is nothing, opening a folder writes nothing."""
         assert self._folder is not None
+        collections = self._folder / COLLECTIONS
+        if is_swept(collections, self._catalog, self._known(), self._files):
+            return
         with self._lock, self._catalog.writing():
             self._read()
-            known = {str(info.id) for info in self._collections.values()}
-            sweep(self._folder / COLLECTIONS, self._catalog, known, self._files)
+            sweep(collections, self._catalog, self._known(), self._files)
+
+    def _known(self) -> set[str]:
+        return {str(id_) for id_ in self._by_id}

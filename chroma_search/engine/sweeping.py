@@ -40,6 +40,14 @@ def sweep(collections: Path, catalog: Catalog, known: Collection[str], files: Fi
             catalog.forget_removed(id_)
 
 
+def is_swept(collections: Path, catalog: Catalog, known: Collection[str], files: Files) -> bool:
+    """Tell whether there is nothing that `sweep` could remove; needs no lock, for a later look would tell the rest."""
+    folders = list(collections.iterdir())
+    if any(folder.name not in known or files.left_over(folder) for folder in folders):
+        return False
+    return not catalog.removed() - set(known)
+
+
 def remove_tree(folder: Path) -> None:
     """Remove a folder with all below it, as far as that is possible."""
     import shutil  # 2 ms, and there is seldom anything to remove

@@ -219,9 +219,16 @@ class DiskFiles:
         Raises:
             StorageError: a file cannot be removed.
         """
-        for path in self.list_files(folder):
-            if path.name.endswith(TEMPORARY):
-                self.remove_file(path)
+        for path in self.left_over(folder):
+            self.remove_file(path)
+
+    def left_over(self, folder: Path) -> list[Path]:
+        """Return the files that `sweep` would remove: of writers at work, or of such that died.
+
+        Raises:
+            StorageError: the folder cannot be read.
+        """
+        return [path for path in self.list_files(folder) if path.name.endswith(TEMPORARY)]
 
     def open_new(self, path: Path) -> int:
         """Return a descriptor of a new, empty file; one that a dead writer left under the name is emptied."""

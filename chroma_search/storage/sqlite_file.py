@@ -102,6 +102,7 @@ class SqliteFile:
         self._newest = newest
         self._waits = True
         self._n_opened = 0
+        self._is_folder_synced = False
         self._is_closed = False
         self._connection: sqlite3.Connection | None = None
         self._own()
@@ -146,6 +147,8 @@ class SqliteFile:
         """
         OPEN_FILES.step_aside()
         with self.lock:
+            self._own()
+            self._sync_folder()
             if waits:
                 self.execute("BEGIN IMMEDIATE")
             else:
@@ -313,12 +316,23 @@ class SqliteFile:
                 # FAST: what is deleted stays in pages that are free as a whole, which `shrink` takes out of the file.
                 connection.execute("PRAGMA secure_delete=FAST")
                 connection.execute("SELECT count(*) FROM sqlite_master")  # makes the write-ahead file
-            # SQLite ignores it when it cannot sync the folder; then a loss of power takes the file with what is in it.
-            DiskFiles().sync_folder(self.path.parent)
-            return self._added(self._made(connection) if is_new else self._checked(connection))
+            self._is_folder_synced = False
+            if not is_new:
+                return self._added(self._checked(connection))
+            self._sync_folder()  # a file with tables has a name that lasts
+            return self._added(self._made(connection))
         except BaseException:
             connection.close()
             raise
+
+    def _sync_folder(self) -> None:
+        """Make the names of the file and of its write-ahead file last, before anything is written.
+
+        SQLite does so too, but goes on when it fails: then a loss of power takes the file with what is in it.
+        """
+        if self.path is not None and not self._is_folder_synced:
+            DiskFiles().sync_folder(self.path.parent)
+            self._is_folder_synced = True
 
     def _with_write_ahead_file(self, connection: sqlite3.Connection) -> tuple[Any, ...] | None:
         """Switch to WAL mode; while other processes are opening a new file SQLite refuses that without waiting."""

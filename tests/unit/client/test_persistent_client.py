@@ -12,6 +12,7 @@ import pytest
 import chroma_search
 from chroma_search import EphemeralClient, K, Knn, PersistentClient, Search, SparseVector
 from chroma_search.errors import ConflictError, CorruptionError, NotFoundError, StorageError, UnsupportedError
+from chroma_search.storage.files import TEMPORARY
 
 ROOT = Path(__file__).parents[3]
 
@@ -139,6 +140,34 @@ def test_leftovers_of_a_kill_are_swept_when_the_folder_is_opened(tmp_path):
     with PersistentClient(tmp_path) as client:
         assert not leftover.exists()
         assert client.count_collections() == 1
+
+
+def test_a_temporary_file_of_a_kill_is_swept_too(tmp_path):
+    with PersistentClient(tmp_path) as client:
+        collection = client.create_collection("docs")
+    leftover = tmp_path / "collections" / str(collection.id) / f"half{TEMPORARY}"
+    leftover.write_bytes(b"half")
+    with PersistentClient(tmp_path):
+        assert not leftover.exists()
+
+
+def test_opening_a_folder_and_reading_writes_nothing(tmp_path):
+    """A program that only asks costs no sync, and no other process has to read the catalog again."""
+    with PersistentClient(tmp_path) as client:
+        collection = client.create_collection("docs", embedding_function=None)
+        collection.add(ids="a", embeddings=[1.0, 2.0])
+        collection.flush()
+        client.delete_collection(client.create_collection("gone").name)
+    with PersistentClient(tmp_path):
+        pass  # sweeps
+    before = {each: (each.stat().st_mtime_ns, each.read_bytes()) for each in tmp_path.rglob("*") if each.is_file()}
+    with PersistentClient(tmp_path) as client:
+        assert client.get_collection("docs", embedding_function=None).query([1.0, 2.0])["ids"] == [["a"]]
+        logs = list(tmp_path.rglob("*-wal"))
+        assert len(logs) == 2
+        assert [each.stat().st_size for each in logs] == [0, 0]
+    after = {each: (each.stat().st_mtime_ns, each.read_bytes()) for each in tmp_path.rglob("*") if each.is_file()}
+    assert after == before
 
 
 def test_a_wrong_write_leaves_nothing_behind(tmp_path):
