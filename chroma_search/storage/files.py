@@ -71,6 +71,10 @@ class Files(Protocol):
         """Remove what writers that died left in a folder. No writer may be at work there."""
         ...
 
+    def left_over(self, folder: Path) -> list[Path]:
+        """Return the files that `sweep` would remove."""
+        ...
+
 
 class DiskFiles:
     """The real disk.

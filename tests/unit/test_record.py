@@ -5,7 +5,7 @@ import inspect
 import pickle
 from collections.abc import Sequence
 from dataclasses import FrozenInstanceError, astuple, dataclass, field, fields, is_dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -104,10 +104,10 @@ def test_what_is_worked_out_late_is_right_whoever_asks_first():
     assert (made(3).double(), made.known) == (6, 7)
 
 
-def one_and_its_dataclass():
+def one_and_its_dataclass() -> tuple[Any, Any]:
     """Return a class of which no record was made yet, and the same by dataclass."""
 
-    def body(decorated):
+    def body(decorated: Any) -> Any:
         class One:
             name: str
             count: int = 2
