@@ -18,7 +18,8 @@ from typing import Any
 from uuid import UUID
 
 from chroma_search.config import EMBEDDED_IMPLS, Settings
-from chroma_search.engine.database import CATALOG, Database
+from chroma_search.engine.database import Database
+from chroma_search.engine.database_folder import CATALOG
 from chroma_search.errors import InvalidConfigError, UnsupportedError
 from chroma_search.front.function_cache import RememberedFunction
 

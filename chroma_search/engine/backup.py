@@ -16,7 +16,7 @@ from typing import Any
 
 from chroma_search.engine.catalog import Catalog, CollectionInfo
 from chroma_search.engine.collection_copy import copied_segments, copy_collection, sync_database
-from chroma_search.engine.database import CATALOG, COLLECTIONS
+from chroma_search.engine.database_folder import CATALOG, COLLECTIONS
 from chroma_search.engine.verifying import Progress
 from chroma_search.errors import ConflictError, NotFoundError, StorageError
 from chroma_search.storage.failpoint import reach

@@ -1,7 +1,7 @@
 """Database: tenants, databases, and the collections in them, by name and by id - in memory or in a folder.
 
-The catalog is what is durable (`catalog.py`); here are the rules, and the engines of the collections in use. Layout of
-a folder: `catalog.sqlite`, and per collection `collections/<id>/log.sqlite` with its segments beside it.
+The catalog is what is durable (`catalog.py`), what lies beside it is in `database_folder.py`; here are the rules, and
+the engines of the collections in use.
 
 A folder opened to be read is not written at all, so it may lie on a file system that cannot be written.
 """
@@ -20,22 +20,16 @@ from typing import TYPE_CHECKING, Any
 from chroma_search.engine.after_fork import renew_after_fork
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
 from chroma_search.engine.collection import CollectionEngine, only_reads
-from chroma_search.engine.collection_card import write_card
-from chroma_search.engine.collection_home import LOG
-from chroma_search.engine.sweeping import is_swept, remove_tree, sweep
-from chroma_search.errors import ConflictError, LockedError, NotFoundError, StorageError
+from chroma_search.engine.database_folder import DatabaseFolder
+from chroma_search.errors import ConflictError, LockedError, NotFoundError
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.files import DiskFiles
-from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
 
 if TYPE_CHECKING:
     from chroma_search.schema.schema_form import SchemaForm
 
 __all__ = ["DEFAULT_DATABASE", "DEFAULT_TENANT", "Database", "DatabaseInfo"]
-
-CATALOG, COLLECTIONS, DAMAGED = "catalog.sqlite", "collections", "damaged"
 
 Place = tuple[str, str, str]
 
@@ -58,18 +52,17 @@ class Database:
     def __init__(
         self, folder: Path | None = None, *, reads_only: bool = False, memory_limit: int | None = None
     ) -> None:
-        self._folder = folder
+        self._folder = None if folder is None else DatabaseFolder(folder)
         self._reads_only = reads_only
         self._memory_limit = memory_limit
-        self._files = DiskFiles()
         self._lock = threading.RLock()
         self._engines: dict[uuid.UUID, CollectionEngine] = {}
-        self._catalog = self._opened_catalog()
+        self._catalog = Catalog(None) if self._folder is None else self._folder.open_catalog(reads_only=reads_only)
         self._read()
         if not self._tenants and not reads_only:
             self._begin()
-        if folder is not None and not reads_only:
-            self._sweep()
+        if self._folder is not None and not reads_only:
+            self._sweep(self._folder)
         renew_after_fork(self)
 
     def begin_anew(self) -> None:
@@ -88,7 +81,8 @@ class Database:
         with self._changing():
             doomed = list(self._collections.values())
             self._catalog.clear()
-        self._discard(doomed)
+        if self._folder is not None:
+            self._folder.discard(doomed)
 
     def create_tenant(self, name: str) -> None:
         """Create a tenant.
@@ -150,7 +144,8 @@ class Database:
             self._database(name, tenant)
             doomed = [info for info in self._collections.values() if (info.tenant, info.database) == (tenant, name)]
             self._catalog.remove_database(name, tenant)
-        self._discard(doomed)
+        if self._folder is not None:
+            self._folder.discard(doomed)
 
     def create_collection(
         self,
@@ -180,7 +175,8 @@ class Database:
                 raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
             info = CollectionInfo(uuid.uuid4(), name, tenant, database, config.to_stored(), metadata, schema)
             self._catalog.put_collection(info)
-            self._make_folder(info)
+            if self._folder is not None:
+                self._folder.make(info)
             engine = self._engines[info.id] = self._new_engine(info, config)
             return engine
 
@@ -236,7 +232,8 @@ class Database:
             if held is None:
                 raise NotFoundError(f"Collection [{name}] does not exist", kind="collection", name=name)
             self._catalog.remove_collection(held.id)
-        self._discard([held])
+        if self._folder is not None:
+            self._folder.discard([held])
 
     def modify_collection(
         self,
@@ -278,9 +275,8 @@ class Database:
             changed = replace(changed, config=config.to_stored())
         self._catalog.put_collection(changed)
         self._collections[changed.place] = self._by_id[id_] = changed  # `_read` makes both anew at the end
-        folder = self._folder_of(id_)
-        if folder is not None:
-            write_card(self._files, folder, changed)
+        if self._folder is not None:
+            self._folder.write_card(changed)
 
     def fork_collection(self, engine: CollectionEngine, name: str) -> CollectionEngine:
         """Make a collection with the records, configuration, schema and metadata that another one has now.
@@ -293,9 +289,8 @@ class Database:
             StorageError: the disk is full or fails; nothing is changed then.
         """
         fork_id = uuid.uuid4()
-        folder = self._folder_of(fork_id)
         while True:
-            if folder is not None:
+            if self._folder is not None:
                 with self._changing():
                     self._forked(engine, fork_id, name)
                     # What a kill leaves holds records, and would look as if the catalog had lost it.
@@ -303,14 +298,14 @@ class Database:
                 reach("fork.after_announcement")
             with self._changing():
                 info = self._forked(engine, fork_id, name)
-                if folder is not None:
+                if self._folder is not None:
                     if str(fork_id) not in self._catalog.removed():
                         continue  # another process has opened the folder just now, and swept
-                    self._copy_folder(engine, folder, info)
+                    self._folder.copy(engine.id, info)
                     self._catalog.forget_removed(str(fork_id))
                 self._catalog.put_collection(info)
                 fork = self._engines[fork_id] = self._new_engine(info, engine.config)
-                if folder is None:
+                if self._folder is None:
                     fork.begin_as(engine)
                 return fork
 
@@ -332,21 +327,6 @@ class Database:
             raise ConflictError(f"Collection [{name}] already exists", kind="collection", name=name)
         return replace(held, id=fork_id, name=name, lineage=held.lineage or held.id)
 
-    def _copy_folder(self, engine: CollectionEngine, folder: Path, info: CollectionInfo) -> None:
-        from chroma_search.engine.collection_copy import copy_collection, linked_segments  # forks are rare
-
-        source = self._folder_of(engine.id)
-        assert source is not None
-        try:
-            copy_collection(source, folder, info, self._files, linked_segments)
-        except OSError as error:
-            remove_tree(folder)
-            raise StorageError(f"cannot fork {engine.name!r}: {error.strerror or error}") from error
-        except BaseException:
-            remove_tree(folder)
-            raise
-        reach("fork.after_copy")
-
     def purge(self) -> None:
         """Let nothing of what was deleted or replaced stay in any file; also not what `repair` put aside.
 
@@ -360,8 +340,8 @@ class Database:
             engine.purge()
         if self._folder is not None:
             if not self._catalog.shrink(wait_s=BUSY_S):
-                raise LockedError(f"other processes are reading {self._folder} all the time: purge it again")
-            remove_tree(self._folder / DAMAGED)
+                raise LockedError(f"other processes are reading {self._folder.path} all the time: purge it again")
+            self._folder.discard_damaged()
 
     # --- what is known, and keeping it true ---------------------------------------------------------------------------
 
@@ -432,7 +412,7 @@ class Database:
             metadata,
             info.schema,
             id=info.id,
-            folder=self._folder_of(info.id),
+            folder=None if self._folder is None else self._folder.of_collection(info.id),
             reads_only=self._reads_only,
             on_growth=None if self._folder is None or self._memory_limit is None else self._make_room,
         )
@@ -468,31 +448,6 @@ class Database:
             raise NotFoundError(f"Database [{name}] not found. Are you sure it exists?", kind="database", name=name)
         return self._databases[tenant, name]
 
-    # --- folders ------------------------------------------------------------------------------------------------------
-
-    def _folder_of(self, id_: uuid.UUID) -> Path | None:
-        return None if self._folder is None else self._folder / COLLECTIONS / str(id_)
-
-    def _opened_catalog(self) -> Catalog:
-        if self._folder is None:
-            return Catalog(None)
-        path, collections = self._folder / CATALOG, self._folder / COLLECTIONS
-        if self._reads_only:
-            if not path.exists() and not collections.exists():
-                raise NotFoundError(
-                    f"{self._folder} holds no data of chroma_search: give the folder that PersistentClient made",
-                    kind="folder",
-                    name=str(self._folder),
-                )
-            return Catalog(path, "read")
-        # A new catalog where there are collections would make them look deleted. Where there are none, it may also be
-        # that whoever made the catalog was killed before its tables were there, or before the names of folders last.
-        if collections.is_dir() and any(collections.iterdir()):
-            return Catalog(path, "open")
-        self._files.make_folder(self._folder)
-        self._files.make_folder(collections)
-        return Catalog(path, "create")
-
     def _begin(self) -> None:
         """Fill a new catalog."""
         with self._catalog.writing():
@@ -500,36 +455,13 @@ class Database:
                 self._catalog.clear()
         self._read()
 
-    def _make_folder(self, info: CollectionInfo) -> None:
-        folder = self._folder_of(info.id)
-        if folder is not None:
-            self._files.make_folder(folder)
-            write_card(self._files, folder, info)
-            reach("collection.after_card")
-            SqliteLog(folder / LOG).close()
-            reach("collection.after_log")
-            self._files.sync_folder(folder)
-
-    def _discard(self, doomed: list[CollectionInfo]) -> None:
-        """Make the logs of deleted collections unusable for whoever holds them, then remove their folders."""
-        for info in doomed:
-            folder = self._folder_of(info.id)
-            if folder is not None and (folder / LOG).exists():
-                log = SqliteLog(folder / LOG, "open")
-                log.drop()
-                log.close()
-            if folder is not None:
-                remove_tree(folder)  # what stays is swept when the database is opened next
-
-    def _sweep(self) -> None:
+    def _sweep(self, folder: DatabaseFolder) -> None:
         """Remove what killed processes have left. Where that is nothing, opening a folder writes nothing."""
-        assert self._folder is not None
-        collections = self._folder / COLLECTIONS
-        if is_swept(collections, self._catalog, self._known(), self._files):
+        if folder.is_swept(self._catalog, self._known()):
             return
         with self._lock, self._catalog.writing():
             self._read()
-            sweep(collections, self._catalog, self._known(), self._files)
+            folder.sweep(self._catalog, self._known())
 
     def _known(self) -> set[str]:
         return {str(id_) for id_ in self._by_id}

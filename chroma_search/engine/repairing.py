@@ -35,7 +35,7 @@ from chroma_search.engine.catalog import (
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.collection_card import CARD, read_card, write_card
 from chroma_search.engine.collection_home import LOG, SEGMENTS
-from chroma_search.engine.database import CATALOG, COLLECTIONS, DAMAGED
+from chroma_search.engine.database_folder import CATALOG, COLLECTIONS, DAMAGED
 from chroma_search.engine.record_store import RecordStore
 from chroma_search.engine.verifying import Progress, holds_records, verify, verify_collection
 from chroma_search.errors import ChromaSearchError, CorruptionError, FormatVersionError, StorageError

@@ -16,7 +16,7 @@ from typing import Any
 from chroma_search.engine.catalog import Catalog
 from chroma_search.engine.collection_card import CARD, read_card
 from chroma_search.engine.collection_home import LOG, SEGMENTS
-from chroma_search.engine.database import CATALOG, COLLECTIONS
+from chroma_search.engine.database_folder import CATALOG, COLLECTIONS
 from chroma_search.errors import CorruptionError, FormatVersionError, NotFoundError, StorageError
 from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.manifest import Manifest

@@ -17,7 +17,7 @@ import chroma_search
 from chroma_search.engine.catalog import Catalog
 from chroma_search.engine.collection_card import CARD
 from chroma_search.engine.collection_home import LOG, SEGMENTS
-from chroma_search.engine.database import CATALOG, COLLECTIONS
+from chroma_search.engine.database_folder import CATALOG, COLLECTIONS
 from chroma_search.storage.log import SqliteLog
 from chroma_search.storage.segment_folder import LOCK, SUFFIX, UNNAMED
 from tests.crash.history import operation
