@@ -6,7 +6,7 @@ replaces: same records, same offset ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
@@ -71,7 +71,7 @@ def settle(
     names: SegmentNames,
     *,
     seals: bool = True,
-    frozen: Container[str] = frozenset(),
+    frozen: Collection[str] = frozenset(),
 ) -> Snapshot:
     """Return the snapshot after all merges that are due.
 
@@ -131,15 +131,10 @@ class SegmentNames:
         return f"tail-{self.n_tail}"
 
 
-def sizes_of(snapshot: Snapshot, frozen: Container[str] = frozenset()) -> list[SegmentSize]:
+def sizes_of(snapshot: Snapshot, frozen: Collection[str] = frozenset()) -> list[SegmentSize]:
     """Return what the merge policy needs to know; frozen segments (see `settle`) count as sealed."""
     return [
-        SegmentSize(
-            state.segment.n_rows,
-            state.n_live,
-            state.segment.is_sealed or state.segment.name in frozen,
-            state.segment.is_indexed,
-        )
+        state.size._replace(is_sealed=True) if frozen and state.segment.name in frozen else state.size
         for state in snapshot.segments
     ]
 

@@ -1,9 +1,10 @@
 """Merge policy: which segments become one, as a pure function of their sizes.
 
 Fresh rows live in *tail* segments without an approximate index. Tail segments merge like the digits of a binary
-counter (a segment joins its successor when it is not twice as long), so each row is copied about log2 times before the
-tail is full. A full tail is *sealed*: it extends the newest sealed segment while that stays below the largest size and
-its dead rows below a quarter, and starts a new one otherwise. A segment past a quarter of dead rows is rewritten.
+counter (a segment joins those behind it when it is not twice as long), so each row is copied about log2 times at most
+before the tail is full. A full tail is *sealed*: it extends the newest sealed segment while that stays below the
+largest size and its dead rows below a quarter, and starts a new one otherwise. A segment past a quarter of dead rows is
+rewritten.
 
 In a folder that takes two stages. A *flush* writes the tail as one sealed segment without an approximate index, and
 the log forgets what it holds: cheap, so that the log stays short however fast writers are. *Indexing* later merges what
@@ -95,9 +96,11 @@ def next_merge(sizes: Sequence[SegmentSize], *, seals: bool = True) -> Merge | N
         if n_sealed and sizes[n_sealed - 1].n_rows + n_tail <= LARGEST_SEGMENT_ROWS:
             return Merge(n_sealed - 1, last, seal=True, keeps_first=True)
         return Merge(n_sealed, last, seal=True)
-    if len(tail) > 1 and tail[-2].n_rows < 2 * tail[-1].n_rows:
-        return Merge(last - 1, last, seal=False)
-    return None
+    first, gathered = last, sizes[last].n_rows
+    while first > n_sealed and sizes[first - 1].n_rows < 2 * gathered:  # all that would follow, in one step
+        first -= 1
+        gathered += sizes[first].n_rows
+    return Merge(first, last, seal=False) if first < last else None
 
 
 def flush_plan(

@@ -7,6 +7,7 @@ are deleted goes on seeing them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from chroma_search.model.mask import Mask
 from chroma_search.record import record
 from chroma_search.storage.id_index import SoughtIds
+from chroma_search.storage.merge_policy import SegmentSize
 from chroma_search.storage.segment import Segment
 
 
@@ -25,11 +27,17 @@ class SegmentState:
         segment: the rows.
         live: bool, shape (n_rows,), or None when every row lives.
         n_live: number of live rows.
+        size: what the merge policy needs to know; kept, for each write asks it of every segment.
     """
 
     segment: Segment
     live: NDArray[np.bool_] | None
     n_live: int
+    size: SegmentSize = field(init=False)
+
+    def __post_init__(self) -> None:
+        size = SegmentSize(self.segment.n_rows, self.n_live, self.segment.is_sealed, self.segment.is_indexed)
+        object.__setattr__(self, "size", size)
 
     @staticmethod
     def of(segment: Segment) -> SegmentState:

@@ -37,6 +37,8 @@ def waiting(n_rows, n_live=None):
         ([tail(5)], None),
         ([tail(100), tail(10)], None),
         ([tail(100), tail(60)], Merge(0, 1, seal=False)),
+        ([tail(100), tail(3), tail(2)], Merge(1, 2, seal=False)),
+        ([sealed(9), tail(8), tail(4), tail(2), tail(1), tail(1)], Merge(1, 5, seal=False)),
         ([tail(TAIL_ROWS)], Merge(0, 0, seal=True)),
         ([sealed(50_000), tail(TAIL_ROWS)], Merge(0, 1, seal=True, keeps_first=True)),
         ([sealed(LARGEST_SEGMENT_ROWS), tail(TAIL_ROWS)], Merge(1, 1, seal=True)),
