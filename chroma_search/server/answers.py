@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from typing_extensions import NotRequired, TypedDict
 
 from chroma_search.model.sparse_vector import SparseVector
+from chroma_search.server.documented_types import CollectionMetadata, Metadata, Uuid
 
 Heartbeat = TypedDict("Heartbeat", {"nanosecond heartbeat": int})
 
@@ -29,7 +30,7 @@ class Tenant(TypedDict):
 class DatabaseAnswer(TypedDict):
     """A database."""
 
-    id: str
+    id: Uuid
     name: str
     tenant: str
 
@@ -59,11 +60,11 @@ class PreFlight(TypedDict):
 class CollectionAnswer(TypedDict):
     """A collection."""
 
-    id: str
+    id: Uuid
     name: str
     configuration_json: dict[str, Any]
     schema: dict[str, Any] | None
-    metadata: dict[str, Any] | None
+    metadata: CollectionMetadata | None
     dimension: int | None
     tenant: str
     database: str
@@ -99,7 +100,7 @@ class GetAnswer(TypedDict):
     embeddings: list[list[float]] | list[str] | None
     documents: list[str | None] | None
     uris: list[str | None] | None
-    metadatas: list[dict[str, Any] | None] | None
+    metadatas: list[Metadata | None] | None
     include: list[str]
 
 
@@ -110,7 +111,7 @@ class QueryAnswer(TypedDict):
     embeddings: list[list[list[float]] | list[str]] | None
     documents: list[list[str | None]] | None
     uris: list[list[str | None]] | None
-    metadatas: list[list[dict[str, Any] | None]] | None
+    metadatas: list[list[Metadata | None]] | None
     distances: list[list[float | None]] | None
     include: list[str]
 
@@ -121,7 +122,7 @@ class SearchAnswer(TypedDict):
     ids: list[list[str]]
     documents: list[list[str | None] | None]
     embeddings: list[list[list[float]] | list[str] | None]
-    metadatas: list[list[dict[str, Any] | None] | None]
+    metadatas: list[list[Metadata | None] | None]
     scores: list[list[float | None] | None]
     select: list[list[str]]
 

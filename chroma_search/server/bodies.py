@@ -11,6 +11,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag
 
+from chroma_search.server.documented_types import (
+    CollectionMetadata,
+    CollectionMetadataUpdate,
+    Filter,
+    MetadataChange,
+    Name,
+    RecordId,
+    TenantName,
+)
+
 MAX_U32 = 2**32 - 1
 
 MAX_STORED_DEPTH = 64
@@ -68,8 +78,9 @@ NullableVectors = Annotated[
     Discriminator(_encoding),
 ]
 Ids = Annotated[list[str], FirstMistake()]
+RecordIds = Annotated[list[RecordId], FirstMistake()]
 Texts = Annotated[list[str | None], FirstMistake()]
-Metadatas = Annotated[list[JsonObject | None], FirstMistake()]
+Metadatas = Annotated[list[MetadataChange | None], FirstMistake()]
 VectorEncoding = Literal["numbers", "base64"]
 """How an answer writes vectors (ours); base64 of little-endian float32 is what clients may send, too."""
 Include = list[Literal["distances", "documents", "embeddings", "metadatas", "uris"]]
@@ -84,7 +95,7 @@ class Body(BaseModel):
 class CreateTenant(Body):
     """A tenant to create."""
 
-    name: str
+    name: TenantName
 
 
 class UpdateTenant(Body):
@@ -96,14 +107,14 @@ class UpdateTenant(Body):
 class CreateDatabase(Body):
     """A database to create."""
 
-    name: str
+    name: Name
 
 
 class CreateCollection(Body):
     """A collection to create, or to open."""
 
-    name: str
-    metadata: Annotated[JsonObject, AfterValidator(_without_null)] | None = None
+    name: Name
+    metadata: Annotated[CollectionMetadata, AfterValidator(_without_null)] | None = None
     configuration: StoredObject | None = None
     schema_form: StoredObject | None = Field(None, alias="schema")
     get_or_create: bool = False
@@ -140,21 +151,21 @@ class ConfigurationUpdate(Body):
 class UpdateCollection(Body):
     """What may change of a collection."""
 
-    new_name: str | None = None
-    new_metadata: JsonObject | None = None
+    new_name: Name | None = None
+    new_metadata: CollectionMetadataUpdate | None = None
     new_configuration: ConfigurationUpdate | None = None
 
 
 class ForkCollection(Body):
     """The name of a fork."""
 
-    new_name: str
+    new_name: Name
 
 
 class AddRecords(Body):
     """Records to insert, or to insert or change."""
 
-    ids: Ids
+    ids: RecordIds
     embeddings: Vectors
     documents: Texts | None = None
     uris: Texts | None = None
@@ -164,7 +175,7 @@ class AddRecords(Body):
 class UpdateRecords(Body):
     """Changes to records; what is null stays as it is."""
 
-    ids: Ids
+    ids: RecordIds
     embeddings: NullableVectors | None = None
     documents: Texts | None = None
     uris: Texts | None = None
@@ -175,8 +186,8 @@ class DeleteRecords(Body):
     """Which records to delete."""
 
     ids: Ids | None = None
-    where: JsonObject | None = None
-    where_document: JsonObject | None = None
+    where: Filter | None = None
+    where_document: Filter | None = None
     limit: U32 | None = None
 
 
@@ -184,8 +195,8 @@ class GetRecords(Body):
     """Which records to return."""
 
     ids: Ids | None = None
-    where: JsonObject | None = None
-    where_document: JsonObject | None = None
+    where: Filter | None = None
+    where_document: Filter | None = None
     limit: U32 | None = None
     offset: U32 | None = None
     include: Include = ["metadatas", "documents"]
@@ -198,8 +209,8 @@ class QueryRecords(Body):
     query_embeddings: Annotated[list[Vector], FirstMistake()]
     n_results: U32 | None = None
     ids: Ids | None = None
-    where: JsonObject | None = None
-    where_document: JsonObject | None = None
+    where: Filter | None = None
+    where_document: Filter | None = None
     include: Include = ["metadatas", "documents", "distances"]
     exact: bool = False
     vector_encoding: VectorEncoding = "numbers"
