@@ -14,6 +14,8 @@ from pydantic.json_schema import models_json_schema
 from chroma_search.server.access.roles import Role
 from chroma_search.server.answers import ErrorAnswer
 from chroma_search.server.call import Route
+from chroma_search.server.openapi_examples import BODIES, OWN_PARTS, PARTS
+from chroma_search.server.openapi_links import links_from, links_of
 from chroma_search.version import __version__
 
 REFERENCE = "#/components/schemas/{model}"
@@ -43,11 +45,15 @@ def openapi_document(routes: Sequence[Route], prefix: str) -> dict[str, Any]:
     _, held = models_json_schema([(model, "validation") for model in dict.fromkeys(models)], ref_template=REFERENCE)
     schemas: dict[str, Any] = dict(held.get("$defs", {}))
     schemas["ErrorAnswer"] = _schema_of(ErrorAnswer, schemas)
+    shapes: dict[str, str] = {}  # two paths that differ in the name of a part alone are one path in OpenAPI
+    shown = {route: shapes.setdefault(_PART.sub("{}", route.path), route.path) for route in routes}
+    links = links_of(routes, shown)
     paths: dict[str, Any] = {}
-    shapes: dict[str, str] = {}
-    for route in routes:  # two paths that differ in the name of a part alone are one path in OpenAPI
-        path = shapes.setdefault(_PART.sub("{}", route.path), route.path)
-        paths.setdefault(prefix + path, {})[route.method.lower()] = _operation(route, path, schemas)
+    for route, path in shown.items():
+        operation = _operation(route, path, schemas)
+        if found := links_from(route, links):
+            operation["responses"][str(route.status)]["links"] = found
+        paths.setdefault(prefix + path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {
@@ -59,6 +65,7 @@ def openapi_document(routes: Sequence[Route], prefix: str) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
+            "links": links,
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "basic": {"type": "http", "scheme": "basic"},
@@ -95,7 +102,7 @@ def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, An
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
-        "parameters": [*_path_parameters(path), *_query_parameters(route)],
+        "parameters": [*_path_parameters(path, route), *_query_parameters(route)],
         "responses": {str(route.status): _json_answer("Success", _schema_of(route.answer, schemas))},
     }
     for status, words in ERRORS.items():
@@ -109,8 +116,11 @@ def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, An
             continue
         operation["responses"][status] = _json_answer(words, {"$ref": REFERENCE.format(model="ErrorAnswer")})
     if route.body is not None:
-        reference = {"$ref": REFERENCE.format(model=route.body.__name__)}
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
+        content = {
+            "schema": {"$ref": REFERENCE.format(model=route.body.__name__)},
+            "examples": {name: {"value": value} for name, value in BODIES[route.body].items()},
+        }
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     if route.role is None:
         operation["security"] = [{}]
     else:
@@ -118,11 +128,19 @@ def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, An
     return operation
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
-    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    return [
-        {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS.get(name, ANY_PART)} for name in names
-    ]
+def _path_parameters(path: str, route: Route) -> list[dict[str, Any]]:
+    """Return the parts of a path as the document names them; in the route's own path they may have other names."""
+    parameters: list[dict[str, Any]] = []
+    examples = {**PARTS, **OWN_PARTS.get(route.name, {})}
+    for part, meant in zip(_PART.findall(path), _PART.findall(route.path), strict=True):
+        name, meaning = part[1:-1], meant[1:-1]
+        parameter = {"name": name, "in": "path", "required": True, "schema": PATH_SCHEMAS.get(meaning, ANY_PART)}
+        if name != meaning:
+            parameter["description"] = f"Here: the {meaning} of it"
+        if meaning in examples:
+            parameter["example"] = examples[meaning]
+        parameters.append(parameter)
+    return parameters
 
 
 def _query_parameters(route: Route) -> list[dict[str, Any]]:
