@@ -1,37 +1,55 @@
 """What the OpenAPI document says is what the server does: Schemathesis makes requests of it, and checks each answer."""
 
+import json
+import os
 import subprocess
 import sys
+from collections import Counter
+from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.conformance.server.serving import child_serving
+from tests.conformance.server import schemathesis_hooks
+from tests.conformance.server.serving import REPOSITORY, child_serving
 
-# Not that whatever fits a schema is accepted: what filters, ranks and names mean is not in it. Nor that a collection is
-# there after it was made: its database may have been deleted with it.
-NOT_MEANT = "positive_data_acceptance,ensure_resource_availability"
-CHECKS = ("--checks", "all", "--exclude-checks", NOT_MEANT)
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
-def schemathesis(url, seconds, seed, folder):
+def schemathesis(url, seconds, seed, folder, answers):
     command = [
         sys.executable,
         "-m",
         "schemathesis.cli",
+        "--config-file",
+        str(CONFIGURATION),
         "run",
         f"{url}/openapi.json",
-        *CHECKS,
         "--no-color",
         "--no-shrink",
     ]
     bounds = ["--max-time", str(seconds), "--seed", str(seed), "--workers", "1", "--warnings", "off"]
-    return subprocess.run([*command, *bounds], capture_output=True, text=True, cwd=folder)
+    hooks = {
+        "PYTHONPATH": str(REPOSITORY),
+        "SCHEMATHESIS_HOOKS": schemathesis_hooks.__name__,
+        schemathesis_hooks.ANSWERS: str(answers),
+    }
+    return subprocess.run([*command, *bounds], capture_output=True, text=True, cwd=folder, env={**os.environ, **hooks})
 
 
 @pytest.mark.slow
 def test_requests_made_of_the_document_are_answered_as_it_says(tmp_path):
-    with child_serving(tmp_path / "data", "--log-format", "json") as server:
-        run = schemathesis(server.url, 20, 1, tmp_path)
+    answers = tmp_path / "answers"
+    with child_serving(tmp_path / "data", "--log-format", "json", "--allow-reset") as server:
+        run = schemathesis(server.url, 20, 1, tmp_path, answers)
         assert run.returncode == 0, run.stdout[-5000:]
         assert "test cases" in run.stdout.lower()
         assert "traceback" not in server.log.read_text().lower()
+        document = httpx.get(f"{server.url}/openapi.json", trust_env=False).json()
+    made = [json.loads(line) for line in answers.read_text().splitlines()]
+    succeeded = Counter(each["operation"] for each in made if 200 <= each["status"] < 300)
+    operations = {operation["operationId"] for path in document["paths"].values() for operation in path.values()}
+    # Of requests that are all refused, no answer is checked that matters.
+    assert not operations - set(succeeded), "never succeeded"
+    assert {each["operation"] for each in made if each["finds"]} >= set(schemathesis_hooks.FINDERS)
+    assert any(each["in_chain"] for each in made)
