@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, FailFast, Field, Tag
 
 from chroma_search.server.documented_types import (
+    AS_NULLABLE_VECTORS,
+    AS_VECTORS,
     CollectionMetadata,
     CollectionMetadataUpdate,
     Filter,
@@ -70,12 +72,14 @@ Vector = Annotated[list[float], FirstMistake()]
 Vectors = Annotated[
     Annotated[list[Vector], FirstMistake(), Tag("numbers")] | Annotated[list[str], FirstMistake(), Tag("base64")],
     Discriminator(_encoding),
+    AS_VECTORS,
 ]
 """Lists of numbers, or base64 of little-endian float32."""
 NullableVectors = Annotated[
     Annotated[list[Vector | None], FirstMistake(), Tag("numbers")]
     | Annotated[list[str | None], FirstMistake(), Tag("base64")],
     Discriminator(_encoding),
+    AS_NULLABLE_VECTORS,
 ]
 Ids = Annotated[list[str], FirstMistake()]
 RecordIds = Annotated[list[RecordId], FirstMistake()]

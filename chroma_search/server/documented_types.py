@@ -60,5 +60,13 @@ Metadata = Annotated[dict[str, Any], WithJsonSchema(_metadata([*_SCALARS, *_LIST
 """Metadata of a record, as it is shown."""
 MetadataChange = Annotated[dict[str, Any], WithJsonSchema(_metadata([*_SCALARS, *_LISTS, _SPARSE, _NULL]))]
 """Metadata of a record, as it is written; null removes a key, and is refused where nothing can be removed."""
+_NUMBERS: JsonSchema = {"type": "array", "items": {"type": "number"}}
+_BASE64: JsonSchema = {"type": "string", "contentEncoding": "base64"}
+# Not `oneOf`, which a union of two has by itself: no vectors at all are both.
+AS_VECTORS = WithJsonSchema({"anyOf": [{"type": "array", "items": each} for each in (_NUMBERS, _BASE64)]})
+AS_NULLABLE_VECTORS = WithJsonSchema(
+    {"anyOf": [{"type": "array", "items": {"anyOf": [each, _NULL]}} for each in (_NUMBERS, _BASE64)]}
+)
+"""The schema of vectors, each as numbers or each as base64 of little-endian float32; some may be null."""
 Filter = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "minProperties": 1, "maxProperties": 1})]
 """One condition, or `$and` or `$or` of several; empty is no condition but a mistake."""

@@ -2,6 +2,7 @@
 
 import re
 
+import jsonschema_rs
 import pytest
 
 from chroma_search.server.openapi import openapi_document
@@ -108,6 +109,14 @@ def test_a_link_leads_to_a_success(client, collection_id, name, link):
 def test_links_lead_everywhere_but_to_the_server_itself_and_to_new_tenants():
     linked = {DOCUMENT["components"]["links"][link]["operationId"] for link in DOCUMENT["components"]["links"]}
     assert {name for name in OPERATIONS if "{" in OPERATIONS[name][1]} == linked
+
+
+@pytest.mark.parametrize(("name", "model"), [("add", "AddRecords"), ("update", "UpdateRecords")])
+def test_no_records_fit_the_document_as_they_do_the_server(client, collection_id, name, model):
+    assert call(client, name, {"collection_id": collection_id}, {"ids": [], "embeddings": []}).is_success
+    schema = {**DOCUMENT, **DOCUMENT["components"]["schemas"][model]}
+    assert jsonschema_rs.is_valid(schema, {"ids": [], "embeddings": []})
+    assert not jsonschema_rs.is_valid(schema, {"ids": ["a"], "embeddings": [[1], "AACAPw=="]})
 
 
 @pytest.mark.parametrize("model", [route.body for route in ROUTES if route.body is not None])
