@@ -147,7 +147,18 @@ def _query_parameters(route: Route) -> list[dict[str, Any]]:
     if route.query is None:
         return []
     fields: dict[str, Any] = route.query.model_json_schema(ref_template=REFERENCE).get("properties", {})
-    return [{"name": name, "in": "query", "required": False, "schema": schema} for name, schema in fields.items()]
+    return [
+        {"name": name, "in": "query", "required": False, "schema": _without_null(schema)}
+        for name, schema in fields.items()
+    ]
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value that is left out where a model says null: a query string has no word for it."""
+    kept = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
+    if len(kept) != 1:
+        return schema
+    return {**kept[0], **{name: value for name, value in schema.items() if name not in ("anyOf", "default")}}
 
 
 def _json_answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:

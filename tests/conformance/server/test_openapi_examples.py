@@ -5,10 +5,11 @@ import re
 import jsonschema_rs
 import pytest
 
+from chroma_search.server.bodies import MAX_U32
 from chroma_search.server.openapi import openapi_document
 from chroma_search.server.openapi_examples import BODIES
 from chroma_search.server.routes import ROUTES
-from tests.conformance.server.serving import serving
+from tests.conformance.server.serving import DEFAULT, serving
 
 DOCUMENT = openapi_document(ROUTES, "/api/v2")
 OPERATIONS = {
@@ -117,6 +118,13 @@ def test_no_records_fit_the_document_as_they_do_the_server(client, collection_id
     schema = {**DOCUMENT, **DOCUMENT["components"]["schemas"][model]}
     assert jsonschema_rs.is_valid(schema, {"ids": [], "embeddings": []})
     assert not jsonschema_rs.is_valid(schema, {"ids": ["a"], "embeddings": [[1], "AACAPw=="]})
+
+
+def test_a_query_string_holds_no_null(client):
+    listing = OPERATIONS["list_collections"]
+    limit = next(each["schema"] for each in listing[2]["parameters"] if each["name"] == "limit")
+    assert client.get(f"{DEFAULT}/collections", params={"limit": "null"}).status_code == 400
+    assert limit == {"type": "integer", "minimum": 0, "maximum": MAX_U32, "title": "Limit"}
 
 
 @pytest.mark.parametrize("model", [route.body for route in ROUTES if route.body is not None])
