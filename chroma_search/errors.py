@@ -290,8 +290,12 @@ class OverloadedError(_LaterError):
     status = 503
 
 
-class DeadlineError(ChromaSearchError):
-    """A call took longer than it may, and was ended."""
+class DeadlineError(_LaterError):
+    """A call took longer than it may, and was ended.
+
+    Attributes:
+        retry_after_s: seconds after which another try makes sense.
+    """
 
     status = 504
 

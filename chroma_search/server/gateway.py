@@ -48,6 +48,9 @@ WATCH_AFTER_S = 0.25
 """A call that takes longer is worth a look whether its client is still there; most calls take less."""
 GRACE_S = 1.0
 """How long after its deadline a call may take to reach a checkpoint, before it is answered without it."""
+RETRY_AFTER_DEADLINE_S = 5.0
+"""When a call whose time was up may be tried again. Longer than after a refusal: it has cost its whole time, and what
+made it slow (many calls at once, a merge, cold files) takes seconds to pass."""
 
 _logger = logging.getLogger("chroma_search.server")
 
@@ -244,7 +247,9 @@ class _Deadline:
     def error(self, *, has_begun_writing: bool = False) -> DeadlineError:
         """Return the error of a call whose time is up."""
         rest = ": it may still be written" if has_begun_writing else ""
-        return DeadlineError(f"the call took longer than {self._timeout_s:g} s{rest}")
+        return DeadlineError(
+            f"the call took longer than {self._timeout_s:g} s{rest}", retry_after_s=RETRY_AFTER_DEADLINE_S
+        )
 
     def start(self, future: asyncio.Future[bytes], request: Request, *, has_begun_writing: bool) -> None:
         """Begin to look after a call: whether its client goes away, and, a while after its time is up, end the wait."""

@@ -31,7 +31,7 @@ ERRORS = {
     "422": "The JSON has another shape",
     "429": "Too many requests: see Retry-After",
     "503": "The server is busy: see Retry-After",
-    "504": "The call took too long and was ended",
+    "504": "The call took too long and was ended: see Retry-After",
 }
 ANY_PART = {"type": "string", "minLength": 1}
 PATH_SCHEMAS = {"collection_id": {"type": "string", "format": "uuid"}}

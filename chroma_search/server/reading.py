@@ -110,4 +110,8 @@ def _first(error: ValidationError) -> str:
 
 
 def _too_large(limit_bytes: int) -> PayloadTooLargeError:
-    return PayloadTooLargeError(f"the body is larger than {limit_bytes:,} bytes", limit_bytes=limit_bytes)
+    return PayloadTooLargeError(
+        f"this server takes at most {limit_bytes:,} bytes in one request (max_payload_size_bytes): "
+        "split what you send over several requests",
+        limit_bytes=limit_bytes,
+    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from chroma_search.errors import (
     ChromaSearchError,
     CorruptionError,
+    DeadlineError,
     InvalidInputError,
     LockedError,
     NotFoundError,
@@ -49,11 +50,11 @@ class Refusal:
 
 def refusal_of(error: BaseException) -> Refusal:
     """Return the answer to a call that ended with an exception."""
-    if isinstance(error, PayloadTooLargeError):  # upstream's limit answers with a plain text
-        return Refusal(413, b"Payload too large", media_type="text/plain")
+    if isinstance(error, PayloadTooLargeError):  # a plain text that begins as upstream's, which says no more
+        return Refusal(413, f"Payload too large: {error}".encode(), media_type="text/plain")
     if isinstance(error, UnauthenticatedError):
         return Refusal(401, _json("ChromaError", str(error)), {"www-authenticate": 'Bearer, Basic realm="chroma"'})
-    if isinstance(error, (RateLimitError, OverloadedError)):
+    if isinstance(error, (RateLimitError, OverloadedError, DeadlineError)):
         wait = str(max(1, math.ceil(error.retry_after_s)))
         return Refusal(error.status, _json("ChromaError", str(error)), {"retry-after": wait})
     if isinstance(error, LockedError):  # another writer was at work all the time: busy, not broken
