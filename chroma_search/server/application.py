@@ -120,8 +120,8 @@ class Application:
     async def _beside(self, request: Request, path: str) -> Response:
         if path not in ("/openapi.json", "/docs", "/metrics"):
             return Response(status_code=404)
-        if request.method != "GET":
-            return _wrong_method(("GET",))
+        if request.method not in ("GET", "HEAD"):
+            return _wrong_method(("GET", "HEAD"))
         if path == "/openapi.json":
             return Response(self._openapi(), media_type="application/json")
         if path == "/docs":

@@ -118,7 +118,8 @@ class Gateway:
             response = Response(status_code=499)  # nobody reads it; the log does
         except Exception as error:
             response = _refused(refusal_of(error), progress.request_id)
-        self._note(progress, request.method, response.status_code, len(response.body))
+        n_sent = 0 if request.method == "HEAD" else len(response.body)
+        self._note(progress, request.method, response.status_code, n_sent)
         return response
 
     async def identify(self, request: Request) -> Identity:

@@ -1,6 +1,7 @@
 """From method and path to a route: a tree over the parts of the path. Pure.
 
-The raw path is split first and each part percent-decoded then, so a name may hold a `/`.
+The raw path is split first and each part percent-decoded then, so a name may hold a `/`. HEAD is answered where GET is,
+by the same handler (RFC 9110, 9.3.2): the HTTP library leaves the body out.
 """
 
 from __future__ import annotations
@@ -61,9 +62,10 @@ class RouteTable:
                 return None
         if not node.routes:
             return None
-        if method not in node.routes:
-            return Match(None, {}, tuple(node.routes))
-        route, names = node.routes[method]
+        held = node.routes.get("GET" if method == "HEAD" else method)
+        if held is None:
+            return Match(None, {}, with_head(node.routes))
+        route, names = held
         return Match(route, dict(zip(names, values, strict=True)))
 
     def _add(self, route: Route, prefix: str) -> None:
@@ -78,3 +80,9 @@ class RouteTable:
         if route.method in node.routes:
             raise ValueError(f"two routes for {route.method} {route.path}")
         node.routes[route.method] = (route, tuple(names))
+
+
+def with_head(methods: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods that a path answers whose routes have these."""
+    held = tuple(methods)
+    return (*held, "HEAD") if "GET" in held else held

@@ -168,6 +168,16 @@ class RawConnection:
             pass
         return b"".join(parts)
 
+    def head(self) -> bytes:
+        """Return the next answer up to the empty line below its headers."""
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            part = self.socket.recv(1)
+            if not part:
+                raise ConnectionResetError(f"closed after {head!r}")
+            head += part
+        return head
+
     def status(self) -> int:
         """Return the status of the next answer."""
         line = b""

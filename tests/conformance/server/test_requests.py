@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from chroma_search.server.routes import ROUTES
-from tests.conformance.server.serving import DEFAULT, serving
+from tests.conformance.server.serving import DEFAULT, RawConnection, serving
 
 ERROR = {"error", "message"}
 WITH_BODY = [route for route in ROUTES if route.body is not None]
@@ -41,10 +41,35 @@ def test_an_unknown_path_is_404_without_a_body(client, path):
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)
 def test_a_wrong_method_is_405_without_a_body(client, route):
     known = {each.method for each in ROUTES if each.path.count("/") == route.path.count("/")}
-    for method in {"TRACE", "HEAD", "OPTIONS", "PATCH"} - known:
+    answered = known | {"HEAD"} if "GET" in known else known
+    for method in {"TRACE", "HEAD", "OPTIONS", "PATCH"} - answered:
         answer = client.request(method, path_of(route))
         assert (answer.status_code, answer.content) == (405, b"")
         assert route.method in answer.headers["allow"].split(", ")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path_of(route) for route in ROUTES if route.method == "GET"] + ["/openapi.json", "/docs", "/metrics", "/nope"],
+)
+def test_head_is_answered_as_get_without_the_body(server, client, path):
+    got = client.get(path)
+    with RawConnection(server.port) as raw:
+        raw.send(f"HEAD {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+        head = raw.head()
+        raw.send(b"GET /api/v2/version HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        assert raw.rest().startswith(b"HTTP/1.1 200 OK\r\n")  # nothing stands between the two answers
+    lines = head.decode().split("\r\n")
+    assert int(lines[0].split(" ")[1]) == got.status_code
+    headers = dict(line.split(": ", 1) for line in lines[1:] if line)
+    varying = {"date", "chroma-trace-id"} | ({"content-length"} if path == "/metrics" else set())
+    assert headers.keys() == set(got.headers.keys())
+    assert all(got.headers[name] == value for name, value in headers.items() if name not in varying)
+
+
+def test_head_is_among_the_methods_of_a_path_that_get_answers(client):
+    for path in ("/api/v2/heartbeat", "/docs", "/api/v2/tenants/default_tenant"):
+        assert {"GET", "HEAD"} <= set(client.request("TRACE", path).headers["allow"].split(", "))
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
