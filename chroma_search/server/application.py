@@ -19,11 +19,12 @@ from chroma_search.engine.database import Database
 from chroma_search.errors import ChromaSearchError, ForbiddenError
 from chroma_search.server.access.authentication import Authentication
 from chroma_search.server.access.roles import ANY, Role
-from chroma_search.server.gateway import TRACE_ID, Gateway
+from chroma_search.server.gateway import Gateway
 from chroma_search.server.logs import set_up_logs
 from chroma_search.server.metrics import MEDIA_TYPE, Metrics
 from chroma_search.server.openapi import docs_page, openapi_document
 from chroma_search.server.refusals import refusal_of
+from chroma_search.server.request_log import NO_ROUTE, TRACE_ID, Progress, RequestLog
 from chroma_search.server.route_table import RouteTable
 from chroma_search.server.routes import ROUTES
 from chroma_search.server.settings import ServerSettings
@@ -31,6 +32,8 @@ from chroma_search.server.tracing import Tracing
 from chroma_search.server.warm_up import warm_up
 
 PREFIX = "/api/v2"
+PAGES = {"/openapi.json": "openapi", "/docs": "docs", "/metrics": "metrics"}
+"""What there is beside the API, with its name in log and metrics."""
 V1 = "/api/v1"
 V1_METHODS = ("GET", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 V1_ANSWER = orjson.dumps({"error": "Unimplemented", "message": "The v1 API is deprecated. Please use /v2 apis"})
@@ -53,6 +56,7 @@ class Application:
         self._routes = RouteTable(ROUTES, PREFIX)
         self._authentication = Authentication(settings.users_file)
         self._metrics = Metrics()
+        self._requests = RequestLog(self._metrics, settings)
         self._tracing = Tracing(settings.open_telemetry)
         self._database: Database | None = None
         self._gateway: Gateway | None = None
@@ -77,7 +81,9 @@ class Application:
         """
         settings = self._settings
         self._database = self._given or Database(settings.persist_path, memory_limit=settings.memory_limit_bytes)
-        self._gateway = Gateway(self._database, settings, self._authentication, self._metrics, self._tracing)
+        self._gateway = Gateway(
+            self._database, settings, self._authentication, self._metrics, self._requests, self._tracing
+        )
         warm_up(settings.persist_path)
 
     def close(self) -> None:
@@ -106,32 +112,38 @@ class Application:
             found = self._routes.find(request.method, path)
         except UnicodeDecodeError:  # a part of the path is no UTF-8: nothing has such a name
             found = None
-        if found is not None:
-            if found.route is None:
-                return _wrong_method(found.methods)
+        if found is not None and found.route is not None:
             assert self._gateway is not None  # the server has started
             return await self._gateway.answer(request, found.route, found.path)
+        progress = Progress(request.method, NO_ROUTE)
+        response = await self._beside(request, path, progress) if found is None else _wrong_method(found.methods)
+        response.headers[TRACE_ID] = progress.request_id
+        self._requests.note(progress, response.status_code, len(response.body))
+        return response
+
+    async def _beside(self, request: Request, path: str, progress: Progress) -> Response:
+        """Answer what is no route of the API."""
         if path == V1 or path.startswith(V1 + "/"):
+            progress.route = "v1"
             if request.method in V1_METHODS:
                 return Response(V1_ANSWER, 410, media_type="application/json")
             return _wrong_method(V1_METHODS)
-        return await self._beside(request, path)
-
-    async def _beside(self, request: Request, path: str) -> Response:
-        if path not in ("/openapi.json", "/docs", "/metrics"):
+        if path not in PAGES:
             return Response(status_code=404)
+        progress.route = PAGES[path]
         if request.method not in ("GET", "HEAD"):
             return _wrong_method(("GET", "HEAD"))
         if path == "/openapi.json":
             return Response(self._openapi(), media_type="application/json")
         if path == "/docs":
             return HTMLResponse(docs_page(orjson.loads(self._openapi())))
-        return await self._show_metrics(request)
+        return await self._show_metrics(request, progress)
 
-    async def _show_metrics(self, request: Request) -> Response:
+    async def _show_metrics(self, request: Request, progress: Progress) -> Response:
         assert self._gateway is not None
         try:
             identity = await self._gateway.identify(request)
+            progress.user = identity.user
             if not identity.may(Role.ADMIN, ANY, ANY):
                 raise ForbiddenError("Permission denied.")
         except ChromaSearchError as error:

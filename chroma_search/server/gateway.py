@@ -15,10 +15,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-import secrets
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -34,16 +32,15 @@ from chroma_search.server.access.roles import Identity
 from chroma_search.server.answers import to_json
 from chroma_search.server.call import Call, Route
 from chroma_search.server.call_threads import CallThreads
-from chroma_search.server.logs import FACTS
 from chroma_search.server.metrics import Metrics
 from chroma_search.server.rate import Rates
 from chroma_search.server.reading import parse_body, parse_query, read_body
 from chroma_search.server.refusals import Refusal, refusal_of
+from chroma_search.server.request_log import TRACE_ID, Progress, RequestLog
 from chroma_search.server.settings import ServerSettings
-from chroma_search.server.slow_calls import RAN, why_slow
+from chroma_search.server.slow_calls import RAN
 from chroma_search.server.tracing import Tracing
 
-TRACE_ID = "chroma-trace-id"
 WATCH_AFTER_S = 0.25
 """A call that takes longer is worth a look whether its client is still there; most calls take less."""
 GRACE_S = 1.0
@@ -55,18 +52,6 @@ made it slow (many calls at once, a merge, cold files) takes seconds to pass."""
 _logger = logging.getLogger("chroma_search.server")
 
 
-@dataclass(slots=True)
-class _Progress:
-    """What is known of one request so far."""
-
-    request_id: str
-    started: float
-    route: Route
-    identity: Identity | None = None
-    call: Call | None = None
-    n_bytes: int = 0
-
-
 class Gateway:
     """Answers the requests of the API.
 
@@ -74,7 +59,8 @@ class Gateway:
         database: all data.
         settings: of the server.
         authentication: who may call.
-        metrics: where requests are counted.
+        metrics: where the calls at work are shown.
+        requests: where each request is noted.
         tracing: where spans go.
     """
 
@@ -84,12 +70,14 @@ class Gateway:
         settings: ServerSettings,
         authentication: Authentication,
         metrics: Metrics,
+        requests: RequestLog,
         tracing: Tracing,
     ) -> None:
         self._database = database
         self._settings = settings
         self._authentication = authentication
         self._metrics = metrics
+        self._requests = requests
         self._tracing = tracing
         per_second = settings.requests_per_second
         self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
@@ -110,7 +98,7 @@ class Gateway:
 
     async def answer(self, request: Request, route: Route, path: Mapping[str, str]) -> Response:
         """Return the answer to a request; never raises for what a request can do."""
-        progress = _Progress(_request_id(), time.monotonic(), route)
+        progress = Progress(request.method, route.name)
         try:
             body = await self._run(request, route, path, progress)
             response = Response(body, route.status, {TRACE_ID: progress.request_id}, "application/json")
@@ -118,8 +106,7 @@ class Gateway:
             response = Response(status_code=499)  # nobody reads it; the log does
         except Exception as error:
             response = _refused(refusal_of(error), progress.request_id)
-        n_sent = 0 if request.method == "HEAD" else len(response.body)
-        self._note(progress, request.method, response.status_code, n_sent)
+        self._requests.note(progress, response.status_code, len(response.body))
         return response
 
     async def identify(self, request: Request) -> Identity:
@@ -137,9 +124,9 @@ class Gateway:
             return await self._logins.run(partial(authentication.identify, request.headers, address))
         return authentication.identify(request.headers, address)
 
-    async def _run(self, request: Request, route: Route, path: Mapping[str, str], progress: _Progress) -> bytes:
+    async def _run(self, request: Request, route: Route, path: Mapping[str, str], progress: Progress) -> bytes:
         identity = Identity("", ()) if route.role is None else await self.identify(request)
-        progress.identity = identity
+        progress.user = identity.user
         is_probe = route.role is None
         if self._rates is not None and not is_probe:
             self._rates.take(identity.user or (request.client.host if request.client else ""))
@@ -152,13 +139,14 @@ class Gateway:
         try:
             query = None if route.query is None else parse_query(request.query_params, route.query)
             sent = b"" if route.body is None else await self._read(request, progress)
-            return await self._in_thread(request, progress, sent, path, query)
+            call_of = partial(Call, self._database, self._settings, identity, path, query)
+            return await self._in_thread(request, route, progress, sent, call_of)
         finally:
             self._n_at_work -= 1
             self._bytes_at_work -= progress.n_bytes
             self._metrics.at_work.set(self._n_at_work)
 
-    async def _read(self, request: Request, progress: _Progress) -> bytes:
+    async def _read(self, request: Request, progress: Progress) -> bytes:
         def take(n_bytes: int) -> None:
             progress.n_bytes += n_bytes
             self._bytes_at_work += n_bytes
@@ -168,17 +156,16 @@ class Gateway:
         return await read_body(request, self._settings.max_payload_size_bytes, self._settings.body_timeout_s, take)
 
     async def _in_thread(
-        self, request: Request, progress: _Progress, sent: bytes, path: Mapping[str, str], query: Any
+        self, request: Request, route: Route, progress: Progress, sent: bytes, call_of: Callable[[Any], Call]
     ) -> bytes:
         """Parse the body and run the handler in a thread; end it when time is up or the client has gone."""
-        route, identity = progress.route, progress.identity
-        assert identity is not None
         deadline = _Deadline(self._settings.request_timeout_s)
 
         def work() -> bytes:
             deadline.check()  # it may have waited for this thread
             body = None if route.body is None else parse_body(sent, route.body)
-            call = progress.call = Call(self._database, self._settings, identity, path, query, body)
+            call = call_of(body)
+            progress.notes = call.notes
             with cancellable(deadline.check), self._tracing.span(route.name, progress.request_id):
                 answer = route.handler(call)
                 self._tracing.operators(call.notes.get(RAN, ()))
@@ -194,31 +181,6 @@ class Gateway:
             raise
         finally:
             deadline.stop()
-
-    def _note(self, progress: _Progress, method: str, status: int, n_bytes: int) -> None:
-        seconds = time.monotonic() - progress.started
-        call, route = progress.call, progress.route
-        notes = {} if call is None else call.notes
-        self._metrics.note(route.name, method, status, seconds, notes.get("n_results"))
-        slow_ms = self._settings.slow_request_ms
-        is_slow = slow_ms is not None and seconds * 1000 >= slow_ms
-        if self._settings.log_format == "off" and not is_slow:
-            return
-        facts: dict[str, Any] = {
-            "request_id": progress.request_id,
-            "method": method,
-            "route": route.name,
-            "status": status,
-            "ms": round(seconds * 1000, 2),
-            "user": None if progress.identity is None else progress.identity.user or None,
-            "bytes_in": progress.n_bytes,
-            "bytes_out": n_bytes,
-            "results": notes.get("n_results"),
-        }
-        if is_slow:
-            facts["plan"] = why_slow(notes)
-        level = logging.ERROR if status >= 500 else logging.WARNING if is_slow else logging.INFO
-        _logger.log(level, "slow request" if is_slow else "request", extra={FACTS: facts})
 
 
 class _Deadline:
@@ -289,7 +251,3 @@ def _note_late(error: BaseException | None) -> None:
     """Take the outcome of a call that nobody waits for any more."""
     if error is not None and not isinstance(error, (ChromaSearchError, ClientDisconnect)):
         _logger.error("a call failed after its deadline", exc_info=error)
-
-
-def _request_id() -> str:
-    return secrets.token_hex(16)

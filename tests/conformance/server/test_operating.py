@@ -106,6 +106,33 @@ def test_json_lines_tell_a_request_and_nothing_of_what_was_sent(lines):
     assert "secret" not in "".join(seen)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "route", "status"),
+    [
+        ("GET", "/docs", "docs", 200),
+        ("HEAD", "/openapi.json", "openapi", 200),
+        ("GET", "/metrics", "metrics", 200),
+        ("GET", "/api/v1/collections/a-secret-name", "v1", 410),
+        ("GET", "/api/v2/a-secret-name", "-", 404),
+        ("POST", "/a-secret-name/%ff", "-", 404),
+        ("PATCH", "/api/v2/tenants/a-secret-name/databases/x", "-", 405),
+        ("PROPFIND", "/a-secret-name", "-", 404),
+    ],
+)
+def test_a_request_that_no_route_answers_is_logged_and_counted_under_a_name_of_ours(lines, method, path, route, status):
+    with serving(log_format="json") as server, server.client() as client:
+        seen = lines("json")
+        answer = client.request(method, path)
+        told = json.loads(seen[-1])
+        words = client.get("/metrics").text
+    shown = "other" if method == "PROPFIND" else method
+    assert (answer.status_code, told["route"], told["method"], told["status"]) == (status, route, shown, status)
+    assert told["request_id"] == answer.headers["chroma-trace-id"]
+    assert told["bytes_out"] == len(answer.content)
+    assert f'chroma_http_requests_total{{method="{shown}",route="{route}",status="{status}"}} 1.0' in words
+    assert "a-secret-name" not in "".join(seen) + words
+
+
 def test_text_lines_are_one_line_each(lines):
     with serving(log_format="text", slow_request_ms=None) as server, server.client() as client:
         seen = lines("text")
