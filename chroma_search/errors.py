@@ -229,6 +229,18 @@ class RequestError(ChromaSearchError):
     status = 400
 
 
+class NoRouteError(RequestError):
+    """A request for a path that the server does not have.
+
+    Attributes:
+        beginning: of its messages; by it our clients tell it from a collection that is missing, which is 404 as well.
+    """
+
+    code = "ChromaError"
+    status = 404
+    beginning: ClassVar[str] = "no such route"
+
+
 class SlowRequestError(RequestError):
     """The body of a request did not come in time."""
 

@@ -25,6 +25,7 @@ from chroma_search.errors import (
     ForbiddenError,
     InternalError,
     InvalidArgumentError,
+    NoRouteError,
     NotFoundError,
     QuotaError,
     RateLimitError,
@@ -100,7 +101,9 @@ def failure(url: str, request: Request, response: Response) -> ChromaSearchError
 def _typed(name: str | None, text: str, request: Request, response: Response) -> ChromaSearchError | None:
     if name in ("InvalidArgumentError", "InvalidDimension") and (wrong := _DIMENSION.search(text)):
         return DimensionMismatchError(text, expected=int(wrong[1]), got=int(wrong[2]))
-    if name is None and response.status in (404, 405):
+    if (name is None and response.status in (404, 405)) or (
+        response.status == NoRouteError.status and text.startswith(NoRouteError.beginning)
+    ):
         why = "the server has no such route"
         return UnsupportedError(f"{request.method} {request.path}: {why}", feature=request.path, why=why)
     maker = BY_NAME.get(name or "") or BY_STATUS.get(response.status)

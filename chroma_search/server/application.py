@@ -22,6 +22,7 @@ from chroma_search.server.access.roles import ANY, Role
 from chroma_search.server.gateway import Gateway
 from chroma_search.server.logs import set_up_logs
 from chroma_search.server.metrics import MEDIA_TYPE, Metrics
+from chroma_search.server.missing_routes import no_route
 from chroma_search.server.openapi import docs_page, openapi_document
 from chroma_search.server.refusals import refusal_of
 from chroma_search.server.request_log import NO_ROUTE, TRACE_ID, Progress, RequestLog
@@ -129,7 +130,7 @@ class Application:
                 return Response(V1_ANSWER, 410, media_type="application/json")
             return _wrong_method(V1_METHODS)
         if path not in PAGES:
-            return Response(status_code=404)
+            return _refused(no_route(path, self._routes, PREFIX))
         progress.route = PAGES[path]
         if request.method not in ("GET", "HEAD"):
             return _wrong_method(("GET", "HEAD"))
@@ -147,8 +148,7 @@ class Application:
             if not identity.may(Role.ADMIN, ANY, ANY):
                 raise ForbiddenError("Permission denied.")
         except ChromaSearchError as error:
-            refusal = refusal_of(error)
-            return Response(refusal.body, refusal.status, refusal.headers, refusal.media_type)
+            return _refused(error)
         return Response(self._metrics.text(), media_type=MEDIA_TYPE)
 
     def _openapi(self) -> bytes:
@@ -169,6 +169,11 @@ def make_application(settings: ServerSettings, database: Database | None = None)
         allow_headers=["*"],
         expose_headers=["retry-after", TRACE_ID],
     )
+
+
+def _refused(error: ChromaSearchError) -> Response:
+    refusal = refusal_of(error)
+    return Response(refusal.body, refusal.status, refusal.headers, refusal.media_type)
 
 
 def _wrong_method(allowed: Sequence[str]) -> Response:

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from urllib.parse import unquote
 
 from chroma_search.server.call import Route
+
+MAX_COMPARED = 100
+"""Characters of a part of a path that are compared with the parts that there are; none is longer."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,19 @@ class RouteTable:
             return Match(None, {}, with_head(node.routes))
         route, names = held
         return Match(route, dict(zip(names, values, strict=True)))
+
+    def nearest(self, raw_path: str) -> str | None:
+        """Return the path to which one that has no route is like, up to the part that is wrong; None for none."""
+        node, parts = self._root, raw_path.split("/")[1:]
+        for at, part in enumerate(parts):
+            then = node.literals.get(part) or (node.variable if part else None)
+            if then is None:
+                near = get_close_matches(part[:MAX_COMPARED], node.literals, n=1)
+                if not near and not node.routes:
+                    return None
+                return "/" + "/".join([*parts[:at], *near])
+            node = then
+        return None
 
     def _add(self, route: Route, prefix: str) -> None:
         node, names = self._root, list[str]()

@@ -107,6 +107,11 @@ def test_what_goes_wrong_is_raised_as_theirs(client, port, collection, name):
         chromadb.HttpClient(host="127.0.0.1", port=port, tenant="nope")
 
 
+def test_a_route_of_the_distributed_service_is_raised_by_name(collection):
+    with pytest.raises(chromadb.errors.ChromaError, match="on a single node: attached functions belong"):
+        collection.get_attached_function("counts")
+
+
 def test_tenants_and_databases(port, name):
     admin = chromadb.AdminClient(
         Settings(

@@ -32,10 +32,46 @@ def is_error(answer, status, name):
     return answer.json()["message"]
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/v2/nope", "/api/v2/tenants/", "/api/v2//", "/api/v2/tenants/%ff"])
-def test_an_unknown_path_is_404_without_a_body(client, path):
-    answer = client.get(path)
-    assert (answer.status_code, answer.content) == (404, b"")
+UNKNOWN = [
+    ("/", "those of the API begin with '/api/v2'"),
+    ("/api", "those of the API begin with '/api/v2'"),
+    ("/metric/s", "those of the API begin with '/api/v2'"),
+    ("/api/v2/nope", "did you mean '/api/v2'?"),
+    ("/api/v2/hartbeat", "did you mean '/api/v2/heartbeat'?"),
+    ("/api/v2/tenants/", "did you mean '/api/v2/tenants'?"),
+    ("/api/v2//", "did you mean '/api/v2'?"),
+    ("/api/v2/tenants/%ff", "those of the API begin with '/api/v2'"),
+    (f"{DEFAULT}/collections/x/quer", f"did you mean '{DEFAULT}/collections/x/query'?"),
+]
+
+
+@pytest.mark.parametrize(("path", "hint"), UNKNOWN)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_an_unknown_path_is_404_and_names_the_nearest(client, method, path, hint):
+    message = is_error(client.request(method, path), 404, "ChromaError")
+    assert message.startswith(f"no such route as {path!r}: ")
+    assert hint in message
+
+
+def test_an_unknown_path_of_any_length_is_answered_shortly(client):
+    for path in ("/" + "x" * 30_000, "/api/v2/" + "a" * 30_000, "/a" * 10_000, "/api/v2/tenants/" + "x/" * 10_000):
+        assert len(is_error(client.get(path), 404, "ChromaError")) < 600
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("functions/attach", "attached functions"),
+        ("functions/f", "attached functions"),
+        ("attached_functions/f/detach", "attached functions"),
+        ("attached_functions/f/add_input", "attached functions"),
+        ("conditional/get", "transactions"),
+        ("conditional/commit", "transactions"),
+    ],
+)
+def test_routes_of_the_distributed_service_say_that_a_single_node_has_none(client, records, path, what):
+    message = is_error(client.post(f"{records}/{path}", json={}), 404, "ChromaError")
+    assert message == f"no such route on a single node: {what} belong to the distributed service"
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.name)

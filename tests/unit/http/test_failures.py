@@ -120,6 +120,13 @@ def test_a_route_that_is_not_there_is_no_missing_collection(status: int) -> None
     assert "no such route" in str(error)
 
 
+def test_a_route_that_a_server_of_ours_does_not_have_is_no_missing_collection() -> None:
+    error = failure(URL, REQUEST, response(404, "ChromaError", "no such route on a single node: functions belong ..."))
+    assert isinstance(error, UnsupportedError)
+    assert "no such route" in str(error)
+    assert "single node" in str(error.__cause__)
+
+
 def all_subclasses(base: type[Exception]) -> Iterator[type[Exception]]:
     for each in base.__subclasses__():
         yield each
