@@ -75,7 +75,8 @@ class ServerSettings(BaseModel):
         keep_alive_s: how long an idle connection stays open.
         shutdown_timeout_s: how long calls may go on after the signal to stop.
         requests_per_second, request_burst: per user, or per client address where there are no users; None for no limit.
-        max_batch_size: what `pre-flight-checks` tells clients to send at most per call.
+        max_batch_size: records per call that `pre-flight-checks` advises. Not enforced, as upstream's: programs that
+            never ask send more, and their write is as whole; `max_payload_size_bytes` bounds it.
         max_searches: searches in one request.
         max_search_cost: candidates and records one search may ask for, or one query for all its vectors
             (`search_cost.py`).

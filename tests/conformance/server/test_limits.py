@@ -373,6 +373,19 @@ def test_reading_and_planning_many_wide_searches_passes_checkpoints(monkeypatch)
         engine.search(searches, RunOptions())
 
 
+def test_more_records_than_advised_are_written_whole_as_by_upstream(tmp_path):
+    with serving(persist_path=tmp_path / "data", max_batch_size=10) as server, server.client() as client:
+        path = made(client)
+        assert client.get("/api/v2/pre-flight-checks").json()["max_batch_size"] == 10
+        ids = [str(at) for at in range(6000)]
+        rows = {"ids": ids, "embeddings": [[at, 1] for at in range(6000)]}
+        assert client.post(f"{path}/add", json=rows).status_code == 201
+        assert client.post(f"{path}/upsert", json=rows).status_code == 200
+        assert client.post(f"{path}/update", json=rows).status_code == 200
+        assert client.post(f"{path}/get", json={"include": []}).json()["ids"] == ids
+        assert client.post(f"{path}/delete", json={"ids": ids}).json() == {"deleted": 6000}
+
+
 def test_routes_that_may_wait_say_so():
     for route in record_routes.RECORD_ROUTES:
         assert route.writes == (route.handler.__name__ in ("add", "upsert", "update", "delete"))
