@@ -14,8 +14,8 @@ from typing import Any, Literal
 import orjson
 
 LOGGER = "chroma_search.server"
-LIBRARY_LOGGER = "uvicorn.error"
-"""What the HTTP library says of connections; for a collector of logs it must be JSON as well."""
+LIBRARY_LOGGERS = ("uvicorn.error", "opentelemetry")
+"""What libraries say of connections and of traces; for a collector of logs it must be JSON as well."""
 FACTS = "facts"
 
 
@@ -23,7 +23,7 @@ def set_up_logs(log_format: Literal["json", "text", "off"]) -> None:
     """Send what the server logs to stderr; replaces what was set up before."""
     handler = logging.NullHandler() if log_format == "off" else logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines() if log_format == "json" else _TextLines())
-    for name in (LOGGER, LIBRARY_LOGGER):
+    for name in (LOGGER, *LIBRARY_LOGGERS):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.propagate = False

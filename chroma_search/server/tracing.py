@@ -6,6 +6,7 @@ they took.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from typing import Any
 from chroma_search.errors import InvalidConfigError
 from chroma_search.requests import Ran
 from chroma_search.server.settings import OpenTelemetrySettings
+
+CLOSE_S = 1.0
+"""How long the end of a server waits for a collector to take the last spans; one that lives does so in milliseconds."""
 
 
 class Tracing:
@@ -28,6 +32,7 @@ class Tracing:
 
     def __init__(self, settings: OpenTelemetrySettings | None) -> None:
         self._provider: Any = None
+        self._exporter: Any = None
         self._tracer: Any = None
         if settings is None:
             return
@@ -41,7 +46,8 @@ class Tracing:
                 "open_telemetry needs more packages: pip install 'chroma-search[otel]'", path="open_telemetry"
             ) from error
         self._provider = TracerProvider(resource=Resource.create({"service.name": settings.service_name}))
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=settings.endpoint)))
+        self._exporter = OTLPSpanExporter(endpoint=settings.endpoint)
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("chroma_search.server")
 
     @property
@@ -50,9 +56,16 @@ class Tracing:
         return self._tracer is not None
 
     def close(self) -> None:
-        """Send what has not been sent."""
-        if self._provider is not None:
-            self._provider.shutdown()
+        """Send what has not been sent, unless that takes longer than `CLOSE_S`."""
+        if self._provider is None:
+            return
+        # The library tries a collector that does not answer again and again for 10 s, and takes no other time for its
+        # end; an exporter that is shut down meanwhile gives up at once.
+        giving_up = threading.Timer(CLOSE_S, self._exporter.shutdown, kwargs={"timeout_millis": 0})
+        giving_up.daemon = True
+        giving_up.start()
+        self._provider.shutdown()
+        giving_up.cancel()
 
     @contextmanager
     def span(self, route: str, request_id: str) -> Generator[None]:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from concurrent import futures
 from pathlib import Path
 
@@ -21,7 +22,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from chroma_search.errors import InvalidConfigError, StorageError
-from chroma_search.server.logs import LOGGER, set_up_logs
+from chroma_search.server.logs import LIBRARY_LOGGERS, LOGGER, set_up_logs
 from chroma_search.server.settings import ServerSettings, load_settings
 from tests.conformance.server.serving import DEFAULT, REPOSITORY, RawConnection, child_serving, serving, wait_until
 
@@ -84,8 +85,8 @@ def lines(monkeypatch):
         real = logging.getLogger(LOGGER).handlers[0]
         catching = Catching()
         catching.setFormatter(real.formatter)
-        for logger in (logging.getLogger(LOGGER), logging.getLogger("uvicorn.error")):
-            monkeypatch.setattr(logger, "handlers", [catching])
+        for name in (LOGGER, *LIBRARY_LOGGERS):
+            monkeypatch.setattr(logging.getLogger(name), "handlers", [catching])
         return seen
 
     yield begin
@@ -252,6 +253,23 @@ def test_spans_reach_a_collector_down_to_the_operators():
     assert all(span.trace_id == search.trace_id for span in stages)
     assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in stages)
     assert "secret" not in str(collector.spans)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("listens", [False, True], ids=["nobody listens", "nobody answers"])
+def test_a_collector_that_is_gone_does_not_hold_up_the_end_of_a_server(lines, listens):
+    with socket.socket() as collector:
+        collector.bind(("127.0.0.1", 0))
+        if listens:
+            collector.listen()
+        telemetry = {"endpoint": f"http://127.0.0.1:{collector.getsockname()[1]}"}
+        with serving(open_telemetry=telemetry, log_format="json") as server, server.client() as client:
+            seen = lines("json")
+            filled(client)
+            started = time.monotonic()
+            server.stop()
+            assert time.monotonic() - started < 4.0  # the library alone goes on for 6 s, or for 10
+    assert any("traces" in json.loads(line)["message"] for line in seen)  # what it says is JSON, too
 
 
 def test_settings_come_from_a_file_variables_and_options_the_later_wins(tmp_path):
