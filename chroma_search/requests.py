@@ -97,30 +97,34 @@ class RunOptions:
         exact: every leaf by the exact path.
         strict: refuse what upstream does not have.
         force: strategy of dense leaves, for tests; a segment without it uses the exact scan.
-        observe: called with what ran, once per search or query; None measures nothing.
+        observe: called with each search, or with the query, when it begins to run; None measures nothing.
     """
 
     exact: bool = False
     strict: bool = False
     force: str | None = None
-    observe: Callable[[Ran], None] | None = None
+    observe: Observe | None = None
 
 
 class Ran(Protocol):
-    """One search that has run, and how."""
+    """One search, query, get or delete that runs or has run: each answer is of what has run so far. Thread-safe."""
 
     @property
     def elapsed_ms(self) -> float:
-        """Wall time of all its stages."""
+        """Wall time of the stages that have run."""
         ...
 
     def explanation(self) -> object:
-        """Return its EXPLAIN ANALYZE, that of this very run, as something that prints."""
+        """Return the EXPLAIN ANALYZE of this very run, as something that prints; what has not run has no figures."""
         ...
 
     def stages(self) -> list[tuple[str, float, dict[str, Any]]]:
-        """Return name, milliseconds and facts of each stage, in the order in which they ran."""
+        """Return name, milliseconds and facts of each stage that has run, in order."""
         ...
+
+
+Observe = Callable[[Ran], None]
+"""Told of each `Ran` when it begins to run."""
 
 
 @record()

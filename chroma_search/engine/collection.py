@@ -11,7 +11,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,10 @@ from chroma_search.storage.sqlite_file import BUSY_S
 
 if TYPE_CHECKING:
     from chroma_search.dsl import SearchClauses, Where
+    from chroma_search.engine.selecting import RanSelection
     from chroma_search.indexes.text.analyzer import Analyzer
     from chroma_search.planner.explain import Explanation
-    from chroma_search.requests import ExplainMode
+    from chroma_search.requests import ExplainMode, Observe
     from chroma_search.schema.index_rules import IndexRules
     from chroma_search.schema.observed_types import ObservedTypes
     from chroma_search.schema.schema_form import SchemaForm
@@ -136,15 +137,23 @@ class CollectionEngine:
         self._check_writable()
         self._writer.write("upsert", batch)
 
-    def delete(self, selection: Selection) -> int:
-        """Delete records and return upstream's count: by ids alone the number asked for, else the number deleted."""
+    def delete(self, selection: Selection, observe: Observe | None = None) -> int:
+        """Delete records and return upstream's count: by ids alone the number asked for, else the number deleted.
+
+        Args:
+            selection: which.
+            observe: told when it begins.
+        """
         self._check_filter(selection.where)
         self._check_writable()
+        ran = None if observe is None else self._watched("Delete", selection, self.snapshot, observe)
 
         def chosen(snapshot: Snapshot) -> list[str]:
-            return locate(self._select(snapshot, selection), snapshot.segments).ids()
+            return locate(self._select(snapshot, selection, ran), snapshot.segments).ids()
 
         deleted = self._writer.delete(chosen)
+        if ran is not None:
+            ran.has_ended(len(deleted))
         if selection.ids is not None and selection.where is None:
             return len(selection.ids)
         return len(deleted)
@@ -163,17 +172,22 @@ class CollectionEngine:
         """Return the number of live records."""
         return self.snapshot.n_live
 
-    def get(self, selection: Selection, columns: frozenset[str]) -> Found:
+    def get(self, selection: Selection, columns: frozenset[str], observe: Observe | None = None) -> Found:
         """Return records in insertion order.
 
         Args:
             selection: which.
             columns: out of `documents metadatas embeddings uris`.
+            observe: told when it begins.
         """
         self._check_filter(selection.where)
         snapshot = self.snapshot
-        offset_ids = self._select(snapshot, selection)
-        return found_columns(locate(offset_ids, snapshot.segments), columns, snapshot.dimension)
+        ran = None if observe is None else self._watched("Get", selection, snapshot, observe)
+        offset_ids = self._select(snapshot, selection, ran)
+        found = found_columns(locate(offset_ids, snapshot.segments), columns, snapshot.dimension)
+        if ran is not None:
+            ran.has_ended(len(found.ids))
+        return found
 
     def query(
         self,
@@ -300,8 +314,21 @@ class CollectionEngine:
             facts["flush_error"] = None if error is None else str(error)
         return facts
 
-    def _select(self, snapshot: Snapshot, selection: Selection) -> NDArray[np.int64]:
+    def _watched(
+        self, kind: Literal["Get", "Delete"], selection: Selection, snapshot: Snapshot, observe: Observe
+    ) -> RanSelection:
+        from chroma_search.engine.selecting import RanSelection  # 0.1 s: what prints plans
+
+        ran = RanSelection(kind, selection, snapshot.segments)
+        observe(ran)
+        return ran
+
+    def _select(self, snapshot: Snapshot, selection: Selection, ran: RanSelection | None) -> NDArray[np.int64]:
+        if ran is not None:
+            ran.runs_over(snapshot.segments)
         offset_ids = Matching(snapshot.segments).passing(selection.where, selection.ids)
+        if ran is not None:
+            ran.has_matched(len(offset_ids))
         end = None if selection.limit is None else selection.offset + selection.limit
         return offset_ids[selection.offset : end]
 

@@ -41,48 +41,49 @@ def explain(
 
 @dataclass(frozen=True, slots=True)
 class RanSearch:
-    """A search that has run: its plan and what was measured (`requests.Ran`).
+    """A search that has run, or begun: its plan and what was measured (`requests.Ran`).
 
     Attributes:
         plan: made when it is asked for.
-        views, settings: what it ran over.
-        trace: counts and times.
+        views, settings: what it runs over.
+        trace: counts and times of what has run so far.
+        n_ids: how many ids it was given beside its filter; None for no list of ids.
     """
 
     plan: Callable[[], LogicalPlan]
     views: Sequence[SegmentView]
     settings: RunSettings
     trace: RunTrace
+    n_ids: int | None = None
 
     @property
     def elapsed_ms(self) -> float:
-        """Wall time of all its stages."""
+        """Wall time of the stages that have run."""
         return sum(ms for _, ms, _ in self.stages())
 
     def explanation(self) -> Explanation:
         """Return the EXPLAIN ANALYZE of this run, without recalls: those would take exact searches."""
-        return Explanation(explain_tree(plan_physical(self.plan(), self.views, self.settings), self.trace, {}))
+        plan = plan_physical(self.plan(), self.views, self.settings, self.n_ids)
+        return Explanation(explain_tree(plan, self.trace, {}))
 
     def stages(self) -> list[tuple[str, float, dict[str, Any]]]:
-        """Return name, milliseconds and facts of each stage; the paths of dense leaves stand after their leaf."""
+        """Return name, milliseconds and facts of each stage that has run; paths of dense leaves before the rest."""
         trace = self.trace
-        steps = [step for leaf in trace.steps.values() for step in leaf]
-        paths = [
-            (
-                f"{step.choice.kind}.{step.choice.offer.strategy}",
-                step.elapsed_ms,
-                {"segment": step.segment, "found": step.n_found, "visited": step.visited},
-            )
-            for step in steps
-        ]
-        rest = max(0.0, trace.leaves_ms - sum(step.elapsed_ms for step in steps))
-        return [
-            ("filter", trace.filter_ms, {"matching": sum(trace.n_matching)}),
-            *paths,
-            ("leaves", rest, {"leaves": len(trace.n_leaf)}),
-            ("rank", trace.fold_ms, {"ranked": trace.n_ranked}),
-            ("group and page", trace.page_ms, {"returned": trace.n_returned}),
-        ]
+        steps = [step for leaf in list(trace.steps.values()) for step in leaf]  # a copy: it may still be running
+        found: list[tuple[str, float, dict[str, Any]]] = []
+        if trace.filter_ms is not None:
+            found.append(("filter", trace.filter_ms, {"matching": sum(trace.n_matching or ())}))
+        for step in steps:
+            facts = {"segment": step.segment, "found": step.n_found, "visited": step.visited}
+            found.append((f"{step.choice.kind}.{step.choice.offer.strategy}", step.elapsed_ms, facts))
+        if trace.n_leaf:
+            rest = max(0.0, trace.leaves_ms - sum(step.elapsed_ms for step in steps))
+            found.append(("leaves", rest, {"leaves": len(trace.n_leaf)}))
+        if trace.fold_ms is not None:
+            found.append(("rank", trace.fold_ms, {"ranked": trace.n_ranked or 0}))
+        if trace.page_ms is not None:
+            found.append(("group and page", trace.page_ms, {"returned": trace.n_returned or 0}))
+        return found
 
 
 def measured_recalls(

@@ -51,10 +51,10 @@ def run_searches(engine: CollectionEngine, searches: Sequence[SearchClauses], op
     plans = [planned(clauses) for clauses in searches]
     settings = run_settings(engine, options)
     traces = None if options.observe is None else [RunTrace() for _ in plans]
-    answers = Execution(snapshot.segments, settings).run(plans, traces)
     if options.observe is not None:
         for plan, trace in zip(plans, traces or (), strict=True):
             options.observe(RanSearch(partial(_itself, plan), snapshot.segments, settings, trace))
+    answers = Execution(snapshot.segments, settings).run(plans, traces)
     return [_selected(plan, answer, snapshot.dimension) for plan, answer in zip(plans, answers, strict=True)]
 
 
@@ -66,8 +66,12 @@ def observed_nearest(
     ids: Sequence[str] | None,
     options: RunOptions,
 ) -> list[Ranked]:
-    """Return the nearest records that pass, as `query()` does, and tell `options.observe` how they were found."""
+    """Return the nearest records that pass, as `query()` does, and tell `options.observe` how they are found."""
     trace, started = RunTrace(), time.perf_counter()
+    if options.observe is not None:
+        plan = partial(_nearest_plan, request.queries[0], request.k, where)
+        n_ids = None if ids is None else len(ids)
+        options.observe(RanSearch(plan, matching.views, run_settings(engine, options), trace, n_ids))
     matches = matching.matches(where, ids)
     trace.n_matching = [match.n_matching for match in matches]
     trace.filter_ms = (time.perf_counter() - started) * 1000
@@ -75,9 +79,6 @@ def observed_nearest(
     found = nearest(request, matches, trace.steps.setdefault(0, []))
     trace.leaves_ms = (time.perf_counter() - started) * 1000
     trace.n_leaf[0] = trace.n_ranked = trace.n_grouped = trace.n_returned = sum(map(len, found))
-    if options.observe is not None:
-        plan = partial(_nearest_plan, request.queries[0], request.k, where)
-        options.observe(RanSearch(plan, matching.views, run_settings(engine, options), trace))
     return found
 
 

@@ -57,26 +57,27 @@ class RunSettings:
 
 @dataclass(slots=True)
 class RunTrace:
-    """What EXPLAIN ANALYZE shows of one search.
+    """What EXPLAIN ANALYZE shows of one search. It fills while that runs: one that was ended shows how far it came.
 
     Attributes:
-        n_matching: rows that passed the filter, per segment.
-        filter_ms, leaves_ms, fold_ms, page_ms: wall time per stage.
+        n_matching: rows that passed the filter, per segment; None before that is known.
+        filter_ms, fold_ms, page_ms: wall time of stages; None for those that have not ended.
+        leaves_ms: wall time of the leaves that have ended.
         steps: access paths that ran, per leaf number.
         n_leaf: records each leaf gave.
-        n_ranked, n_grouped, n_returned: records after the fold, after grouping, in the page.
+        n_ranked, n_grouped, n_returned: records after the fold, after grouping, in the page; None before that.
     """
 
-    n_matching: list[int] = field(default_factory=list)
-    filter_ms: float = 0.0
+    n_matching: list[int] | None = None
+    filter_ms: float | None = None
     leaves_ms: float = 0.0
-    fold_ms: float = 0.0
-    page_ms: float = 0.0
+    fold_ms: float | None = None
+    page_ms: float | None = None
     steps: dict[int, list[Step]] = field(default_factory=dict)
     n_leaf: dict[int, int] = field(default_factory=dict)
-    n_ranked: int = 0
-    n_grouped: int = 0
-    n_returned: int = 0
+    n_ranked: int | None = None
+    n_grouped: int | None = None
+    n_returned: int | None = None
 
 
 @record(eq=False)
@@ -145,12 +146,13 @@ class Execution:
             matrix = vectors[0][np.newaxis] if len(vectors) == 1 else np.stack(vectors)
             steps: list[Step] | None = [] if with_steps else None
             request = DenseRequest(matrix, limit, self._settings.space, self._settings.exact, self._settings.force)
+            for at, number, _ in (each for users in queries.values() for each in users):
+                marks[at].steps[number] = [] if steps is None else steps  # fills while it runs
             found = nearest(request, self._matching.matches(where), steps)
             elapsed_ms = (time.perf_counter() - started) * 1000
             for users, ranked in zip(queries.values(), found, strict=True):
                 for at, number, leaf in users:
                     lists[(at, number)] = _as_positions(ranked) if leaf.return_rank else ranked
-                    marks[at].steps[number] = steps or []
                     marks[at].leaves_ms += elapsed_ms / len(queries) / len(users)
         return lists
 

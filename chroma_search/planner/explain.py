@@ -92,7 +92,7 @@ def explain_tree(
     """
     logical = plan.logical
     leaves = [_leaf_node(number, leaf, trace, recalls or {}, verbose) for number, leaf in enumerate(plan.leaves)]
-    below = [*leaves, _filter_node(plan, trace)]
+    below = [*leaves, filter_node(plan, trace)]
     if logical.rank is None:
         node = PlanNode("InsertionOrder", _ran(trace, "n_ranked"), below)
     else:
@@ -169,8 +169,8 @@ def _leaf_node(
     number: int, plan: LeafPlan, trace: RunTrace | None, recalls: Mapping[int, float], verbose: bool
 ) -> PlanNode:
     facts: dict[str, Any] = {"leaf": number, **_leaf_facts(plan.leaf)}
-    if trace is not None:
-        facts["found"] = trace.n_leaf.get(number, 0)
+    if trace is not None and number in trace.n_leaf:
+        facts["found"] = trace.n_leaf[number]
     if number in recalls:
         facts["recall"] = f"{recalls[number]:.3f}"
     if plan.operator != "Knn":
@@ -226,16 +226,20 @@ def _segment_node(part: SegmentPlan, steps: Sequence[Step], verbose: bool) -> Pl
     return PlanNode("SegmentKnn", facts, children)
 
 
-def _filter_node(plan: PhysicalPlan, trace: RunTrace | None) -> PlanNode:
+def filter_node(plan: PhysicalPlan, trace: RunTrace | None) -> PlanNode:
+    """Return the node of the records that pass filter and list of ids, or of all."""
     where = plan.logical.where
-    if where is None:
+    if where is None and plan.n_ids is None:
         facts: dict[str, Any] = {"rows": sum(part.n_rows for part in plan.filters), "segments": len(plan.filters)}
         return PlanNode("Scan", facts)
     least, expected, most = (
         sum(getattr(part.estimate, name) for part in plan.filters) for name in ("least", "expected", "most")
     )
-    facts = {"where": show_where(where), "est": f"{least}/{expected}/{most}"}
-    if trace is not None:
+    facts = {} if where is None else {"where": show_where(where)}
+    if plan.n_ids is not None:
+        facts["ids"] = plan.n_ids  # how many: they are a user's
+    facts["est"] = f"{least}/{expected}/{most}"
+    if trace is not None and trace.n_matching is not None:
         facts["actual"] = sum(trace.n_matching)
     return PlanNode("Filter", {**facts, **_time(trace, "filter_ms")})
 
@@ -248,11 +252,13 @@ def _group_facts(group_by: GroupBy) -> dict[str, Any]:
 
 
 def _ran(trace: RunTrace | None, name: str) -> dict[str, Any]:
-    return {} if trace is None else {"records": getattr(trace, name)}
+    count = None if trace is None else getattr(trace, name)
+    return {} if count is None else {"records": count}
 
 
 def _time(trace: RunTrace | None, name: str) -> dict[str, Any]:
-    return {} if trace is None else {"ms": f"{getattr(trace, name):.3f}"}
+    ms = None if trace is None else getattr(trace, name)
+    return {} if ms is None else {"ms": f"{ms:.3f}"}
 
 
 def _shown(value: Any) -> str:

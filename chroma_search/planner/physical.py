@@ -62,27 +62,39 @@ class PhysicalPlan:
         logical: what it means.
         filters: one plan per segment.
         leaves: one plan per leaf of the logical plan.
+        n_ids: how many ids were given beside the filter; None for no list of ids.
     """
 
     logical: LogicalPlan
     filters: tuple[SegmentPlan, ...]
     leaves: tuple[LeafPlan, ...]
+    n_ids: int | None = None
 
 
-def plan_physical(plan: LogicalPlan, views: Sequence[SegmentView], settings: RunSettings) -> PhysicalPlan:
-    """Choose access paths for an optimized plan from estimates; nothing of the search runs."""
-    estimates = [estimate_matches(plan.where, None, view) for view in views]
+def plan_physical(
+    plan: LogicalPlan, views: Sequence[SegmentView], settings: RunSettings, n_ids: int | None = None
+) -> PhysicalPlan:
+    """Choose access paths for an optimized plan from estimates; nothing of the search runs.
+
+    Args:
+        plan: what is asked.
+        views: the segments.
+        settings: of the run.
+        n_ids: how many ids are given beside the filter, as `get`, `delete` and `query` take; None for no list of ids.
+    """
+    estimates = [estimate_matches(plan.where, n_ids, view) for view in views]
     filters = tuple(
         SegmentPlan(view.segment.name, view.segment.n_rows, estimate)
         for view, estimate in zip(views, estimates, strict=True)
     )
-    leaves = tuple(_plan_leaf(leaf, plan, views, filters, settings) for leaf in plan.leaves)
-    return PhysicalPlan(plan, filters, leaves)
+    is_filtered = plan.where is not None or n_ids is not None
+    leaves = tuple(_plan_leaf(leaf, is_filtered, views, filters, settings) for leaf in plan.leaves)
+    return PhysicalPlan(plan, filters, leaves, n_ids)
 
 
 def _plan_leaf(
     leaf: Rank,
-    plan: LogicalPlan,
+    is_filtered: bool,
     views: Sequence[SegmentView],
     filters: Sequence[SegmentPlan],
     settings: RunSettings,
@@ -99,7 +111,7 @@ def _plan_leaf(
             planned.append(part)
             continue
         expected = max(1, part.estimate.expected)
-        match = Match(view, view.live_mask, expected, plan.where is not None)
+        match = Match(view, view.live_mask, expected, is_filtered)
         planned.append(SegmentPlan(part.segment, part.n_rows, part.estimate, ladder_for(request, match)))
     return LeafPlan(leaf, operator, tuple(planned))
 

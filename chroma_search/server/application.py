@@ -91,6 +91,7 @@ class Application:
         """Let the calls at work end, and close the data."""
         if self._gateway is not None:
             self._gateway.close()
+        self._requests.close()
         if self._database is not None and self._given is None:
             self._database.close()
         self._tracing.close()

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.database import Database
 from chroma_search.errors import InvalidArgumentError, NotFoundError
-from chroma_search.requests import RunOptions
+from chroma_search.requests import Ran, RunOptions
 from chroma_search.server.access.roles import Identity, Role
 from chroma_search.server.settings import ServerSettings
 from chroma_search.server.slow_calls import RAN
@@ -60,8 +60,12 @@ class Call:
             raise NotFoundError(f"Collection [{id_}] does not exist.", kind="collection", name=str(id_)) from error
 
     def run_options(self, *, exact: bool = False, strict: bool = False) -> RunOptions:
-        """Return how a search of this call runs; what ran goes into the notes of the call."""
-        return RunOptions(exact=exact, strict=strict, observe=self.notes.setdefault(RAN, []).append)
+        """Return how a search of this call runs; what runs goes into the notes of the call."""
+        return RunOptions(exact=exact, strict=strict, observe=self.observe)
+
+    def observe(self, ran: Ran) -> None:
+        """Note what runs for this call, for the log of slow ones and the traces."""
+        self.notes.setdefault(RAN, []).append(ran)
 
 
 Handler = Callable[[Call], Any]

@@ -167,8 +167,10 @@ class Gateway:
             call = call_of(body)
             progress.notes = call.notes
             with cancellable(deadline.check), self._tracing.span(route.name, progress.request_id):
-                answer = route.handler(call)
-                self._tracing.operators(call.notes.get(RAN, ()))
+                try:
+                    answer = route.handler(call)
+                finally:  # of a call that is ended, the operators that have run
+                    self._tracing.operators(call.notes.get(RAN, ()))
             return to_json(answer)
 
         pool = self._probes if route.role is None else self._writers if route.writes else self._readers

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chroma_search.server.call_threads import CallThreads
 from chroma_search.server.logs import FACTS
 from chroma_search.server.metrics import Metrics
 from chroma_search.server.settings import ServerSettings
-from chroma_search.server.slow_calls import why_slow
+from chroma_search.server.slow_calls import RAN, why_slow
 
 TRACE_ID = "chroma-trace-id"
 """The header with which an answer says the id of its request."""
 NO_ROUTE = "-"
+SLOW = "slow request"
+TIME_WAS_UP = 504
+"""A call that ends so was slow, whatever counts as slow."""
+MAX_WAITING = 64
+"""Slow calls whose plans are still to be made, which hold what they searched. Further ones leave no plan."""
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"))
 OTHER_METHOD = "other"
 """What any other method is counted as: clients may invent them."""
@@ -58,6 +65,9 @@ class Progress:
 class RequestLog:
     """Counts and logs requests.
 
+    Plans of slow calls are made in a thread of their own: that may wait for an index that another call is building, and
+    everybody else must not wait with it.
+
     Args:
         metrics: where they are counted.
         settings: of the server: which calls are slow, and whether anything is logged.
@@ -67,9 +77,15 @@ class RequestLog:
         self._metrics = metrics
         self._slow_ms = settings.slow_request_ms
         self._is_off = settings.log_format == "off"
+        self._explaining = CallThreads(1, "slow log")
+        self._places = threading.Semaphore(MAX_WAITING)
+
+    def close(self) -> None:
+        """Wait for the lines that are being written."""
+        self._explaining.close()
 
     def note(self, progress: Progress, status: int, n_bytes: int) -> None:
-        """Count and log a request that was answered.
+        """Count and log a request that was answered; called by the event loop.
 
         Args:
             progress: what is known of it.
@@ -80,7 +96,7 @@ class RequestLog:
         seconds = time.monotonic() - progress.started
         notes = progress.notes
         self._metrics.note(progress.route, method, status, seconds, notes.get("n_results"))
-        is_slow = self._slow_ms is not None and seconds * 1000 >= self._slow_ms
+        is_slow = self._slow_ms is not None and (seconds * 1000 >= self._slow_ms or status == TIME_WAS_UP)
         if self._is_off and not is_slow:
             return
         facts: dict[str, Any] = {
@@ -94,7 +110,26 @@ class RequestLog:
             "bytes_out": 0 if method == "HEAD" else n_bytes,
             "results": notes.get("n_results"),
         }
-        if is_slow:
-            facts["plan"] = why_slow(notes)
         level = logging.ERROR if status >= 500 else logging.WARNING if is_slow else logging.INFO
-        _logger.log(level, "slow request" if is_slow else "request", extra={FACTS: facts})
+        if is_slow:
+            self._tell_slow(level, facts, notes)
+        else:
+            _logger.log(level, "request", extra={FACTS: facts})
+
+    def _tell_slow(self, level: int, facts: dict[str, Any], notes: Mapping[str, Any]) -> None:
+        def explain() -> None:
+            try:
+                facts["plan"] = why_slow(notes)
+            except Exception as error:  # a line without its plan is better than none
+                _logger.error("a plan cannot be shown", exc_info=error)
+            finally:
+                self._places.release()
+            _logger.log(level, SLOW, extra={FACTS: facts})
+
+        if RAN not in notes or not self._places.acquire(blocking=False):
+            _logger.log(level, SLOW, extra={FACTS: facts})
+            return
+        try:
+            self._explaining.run(explain)
+        except RuntimeError:  # closed: the server ends, and the loop has nobody left to answer
+            explain()

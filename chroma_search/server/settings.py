@@ -81,7 +81,7 @@ class ServerSettings(BaseModel):
         max_search_cost: candidates and records one search may ask for, or one query for all its vectors
             (`search_cost.py`).
         max_results: records one get, query or search may return; None for no limit.
-        slow_request_ms: calls that take longer are logged, searches with their EXPLAIN ANALYZE; None for never.
+        slow_request_ms: calls that take longer, or whose time was up, are logged with how they ran; None for never.
         log_format: `json` or `text`, a line per request on stderr; `off`.
         memory_limit_bytes: what collections may hold in memory together; None for no limit.
         single_node_limits: keep to what upstream's single node has where we have more: a SPANN index becomes HNSW, and

@@ -1,7 +1,7 @@
 """OpenTelemetry spans, down to the operators of a plan; nothing at all unless the settings name a collector.
 
-A search notes what ran (`requests.py`, `Ran`); its operators become spans after the fact, with the times that
-they took.
+A search, get or delete notes what ran (`requests.py`, `Ran`); its operators become spans after the fact, with the times
+that they took.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Tracing:
             yield
 
     def operators(self, searches: Sequence[Ran]) -> None:
-        """Make a span per operator of the searches that have just run in the current call, one after the other."""
+        """Make a span per operator of what has just run in the current call, one after the other."""
         if self._tracer is None:
             return
         stages = [stage for search in searches for stage in search.stages()]

@@ -54,7 +54,7 @@ def delete(call: Call) -> Any:
         return {"deleted": 0}
     if where is None and not body.ids:
         raise InvalidArgumentError("Either ids or where must be specified")
-    return {"deleted": engine.delete(Selection(body.ids, where, body.limit))}
+    return {"deleted": engine.delete(Selection(body.ids, where, body.limit), call.observe)}
 
 
 def count(call: Call) -> Any:
@@ -70,7 +70,7 @@ def get(call: Call) -> Any:
     bounds = [each for each in (body.limit, None if body.ids is None else len(body.ids)) if each is not None]
     _check_results("limit", min(bounds, default=None), call.settings)
     selection = Selection(body.ids, where, body.limit, body.offset or 0)
-    found = engine.get(selection, frozenset(name for name in body.include if name in STORED))
+    found = engine.get(selection, frozenset(name for name in body.include if name in STORED), call.observe)
     call.notes["n_results"] = len(found.ids)
     return {
         "ids": found.ids,

@@ -14,7 +14,9 @@ import sys
 import threading
 import time
 from concurrent import futures
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import grpc
 import httpx
@@ -22,9 +24,20 @@ import pytest
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 
 from chroma_search.errors import InvalidConfigError, StorageError
+from chroma_search.model import cancellation
+from chroma_search.planner.matching import Matching
+from chroma_search.planner.operators import knn as knn_operator
 from chroma_search.server.logs import LIBRARY_LOGGERS, LOGGER, set_up_logs
 from chroma_search.server.settings import ServerSettings, load_settings
-from tests.conformance.server.serving import DEFAULT, REPOSITORY, RawConnection, child_serving, serving, wait_until
+from tests.conformance.server.serving import (
+    DEFAULT,
+    PATIENCE_S,
+    REPOSITORY,
+    RawConnection,
+    child_serving,
+    serving,
+    wait_until,
+)
 
 KNN = {"searches": [{"rank": {"$knn": {"query": [1, 0]}}, "filter": {"t": {"$ne": "a secret\nof a user"}}}]}
 
@@ -156,6 +169,85 @@ def test_a_slow_search_is_logged_with_how_it_ran(lines):
         assert "actual" in line["plan"] or "ms" in line["plan"]
 
 
+def test_a_slow_get_and_a_slow_delete_are_logged_with_how_they_ran(lines):
+    with serving(log_format="json", slow_request_ms=0.0) as server, server.client() as client:
+        seen = lines("json")
+        path = filled(client)
+        client.post(f"{path}/get", json={"where": {"n": {"$gt": 1}}, "limit": 5, "offset": 1})
+        client.post(f"{path}/get", json={"ids": ["a", "a-secret-id"], "include": ["documents"]})
+        client.post(f"{path}/get", json={})
+        client.post(f"{path}/query", json={"query_embeddings": [[1, 0]], "ids": ["a", "a-secret-id"]})
+        client.post(f"{path}/delete", json={"ids": ["b"], "where_document": {"$contains": "x"}})
+        client.get(f"{path}/count")
+    told = {line["route"]: line for line in map(json.loads, seen)}
+    plans = ["\n".join(re.sub(r"ms=[0-9.]+", "ms=_", line["plan"]).splitlines()) for line in map(json.loads, seen)
+             if line["route"] in ("get", "delete")]  # fmt: skip
+    assert plans == [
+        "Get: offset=1 limit=5 records=0 ms=_\n  Filter: where=n > 1 est=0/0/0 actual=0 ms=_",
+        "Get: records=1 ms=_\n  Filter: ids=2 est=0/2/2 actual=1 ms=_",
+        "Get: records=2 ms=_\n  Scan: rows=2 segments=1",
+        "Delete: records=1 waited_ms=_ ms=_\n  Filter: where=#document CONTAINS 'x' ids=1 est=0/0/1 actual=1 ms=_",
+    ]
+    assert "Filter: ids=2" in told["query"]["plan"]
+    assert "plan" not in told["count"]  # it looks at nothing
+    assert "secret" not in "".join(seen)
+
+
+@pytest.mark.parametrize("route", ["query", "search", "get", "delete"])
+def test_a_call_whose_time_was_up_is_logged_as_slow_with_the_plan_as_far_as_it_came(lines, monkeypatch, route):
+    bodies = {
+        "query": {"query_embeddings": [[1, 0]], "where": {"n": 1}},
+        "search": {"searches": [{"rank": {"$knn": {"query": [1, 0]}}, "filter": {"n": 1}}]},
+        "get": {"where": {"n": 1}},
+        "delete": {"where": {"n": 1}},
+    }
+    real = Matching.matches
+
+    def late(*arguments):
+        time_is_up()
+        return real(*arguments)
+
+    with serving(log_format="json", slow_request_ms=1e9) as server, server.client() as client:
+        seen = lines("json")
+        path = filled(client)
+        monkeypatch.setattr(Matching, "matches", late)
+        assert client.post(f"{path}/{route}", json=bodies[route]).status_code == 504
+    line = json.loads(seen[-1])
+    assert (line["message"], line["level"], line["status"]) == ("slow request", "error", 504)
+    assert "Filter: where=n = 1 est=" in line["plan"]
+    assert "actual=" not in line["plan"]  # the filter had not ended
+
+
+def test_a_call_that_reaches_no_checkpoint_is_logged_with_its_plan_while_it_runs(lines, monkeypatch):
+    goes_on = threading.Event()
+    real = knn_operator.ladder_for
+
+    def stuck(*arguments):
+        if threading.current_thread().name.startswith("reader"):
+            goes_on.wait(PATIENCE_S)
+        return real(*arguments)
+
+    settings = {"log_format": "json", "slow_request_ms": 1e9, "request_timeout_s": 0.1, "shutdown_timeout_s": 1}
+    with serving(**settings) as server, server.client() as client:
+        seen = lines("json")
+        path = filled(client)
+        monkeypatch.setattr(knn_operator, "ladder_for", stuck)
+        query = {"query_embeddings": [[1, 0]], "where_document": {"$contains": "x"}}
+        assert client.post(f"{path}/query", json=query).status_code == 504
+        wait_until(lambda: "slow request" in seen[-1])
+        goes_on.set()
+    plan = next(json.loads(line)["plan"] for line in seen if "slow request" in line)
+    assert re.search(r"Filter: where=#document CONTAINS 'x' est=\S+ actual=2 ms=", plan)  # it had ended
+    assert "Knn: leaf=0" in plan
+    assert "Ran:" not in plan  # it had not
+
+
+def time_is_up():
+    """Let the time of the current call be up at its next checkpoint."""
+    check: Any = cancellation._check.get()
+    check.__self__._until = 0.0
+
+
 def test_no_text_of_a_user_looks_like_a_line_of_the_log(lines):
     forged = "x\n12:00:00 ERROR forged"
     with serving(log_format="text", slow_request_ms=0.0) as server, server.client() as client:
@@ -232,18 +324,25 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         return trace_service_pb2.ExportTraceServiceResponse()
 
 
-def test_spans_reach_a_collector_down_to_the_operators():
+@contextmanager
+def collecting():
+    """Run a collector; gives it and its address."""
     collector = Collector()
     receiver = grpc.server(futures.ThreadPoolExecutor(2))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(collector, receiver)
     port = receiver.add_insecure_port("127.0.0.1:0")
     receiver.start()
     try:
-        telemetry = {"endpoint": f"http://127.0.0.1:{port}", "service_name": "tested"}
-        with serving(open_telemetry=telemetry) as server, server.client() as client:
-            answer = client.post(f"{filled(client)}/search", json=KNN)
+        yield collector, f"http://127.0.0.1:{port}"
     finally:
         receiver.stop(None).wait()
+
+
+def test_spans_reach_a_collector_down_to_the_operators():
+    with collecting() as (collector, endpoint):
+        telemetry = {"endpoint": endpoint, "service_name": "tested"}
+        with serving(open_telemetry=telemetry) as server, server.client() as client:
+            answer = client.post(f"{filled(client)}/search", json=KNN)
     assert collector.services == {"tested"}
     search = next(span for span in collector.spans if span.name == "search")
     ids = {each.key: each.value.string_value for each in search.attributes}
@@ -270,6 +369,25 @@ def test_a_collector_that_is_gone_does_not_hold_up_the_end_of_a_server(lines, li
             server.stop()
             assert time.monotonic() - started < 4.0  # the library alone goes on for 6 s, or for 10
     assert any("traces" in json.loads(line)["message"] for line in seen)  # what it says is JSON, too
+
+
+@pytest.mark.parametrize("route", ["get", "delete"])
+def test_spans_of_get_and_delete_go_down_to_their_operators(route):
+    stages = {"get": ["filter", "fetch"], "delete": ["wait", "filter", "write"]}
+    with (
+        collecting() as (collector, endpoint),
+        serving(open_telemetry={"endpoint": endpoint}) as server,
+        server.client() as client,
+    ):
+        client.post(f"{filled(client)}/{route}", json={"where_document": {"$contains": "secret"}})
+        server.stop()  # which sends them
+    call = next(span for span in collector.spans if span.name == route)
+    below = [span for span in collector.spans if span.parent_span_id == call.span_id]
+    assert [span.name for span in sorted(below, key=lambda span: span.start_time_unix_nano)] == stages[route]
+    assert {each.key: each.value.int_value for each in below[-1].attributes} == {
+        {"get": "returned", "delete": "deleted"}[route]: 1
+    }
+    assert "secret" not in str(collector.spans)
 
 
 def test_settings_come_from_a_file_variables_and_options_the_later_wins(tmp_path):
