@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chroma_search.engine.database import Database
 from chroma_search.errors import ChromaSearchError, ForbiddenError
-from chroma_search.server.access.authentication import Authentication
+from chroma_search.server.access.authentication import FAILURES_AT_ONCE, FAILURES_PER_SECOND, Authentication
 from chroma_search.server.access.roles import ANY, Role
 from chroma_search.server.gateway import Gateway
 from chroma_search.server.logs import set_up_logs
@@ -29,6 +30,7 @@ from chroma_search.server.request_log import NO_ROUTE, TRACE_ID, Progress, Reque
 from chroma_search.server.route_table import RouteTable
 from chroma_search.server.routes import ROUTES
 from chroma_search.server.settings import ServerSettings
+from chroma_search.server.shared_rates import SharedRates
 from chroma_search.server.tracing import Tracing
 from chroma_search.server.warm_up import warm_up
 
@@ -46,16 +48,23 @@ class Application:
     Args:
         settings: of the server.
         database: the data; None opens the folder of the settings when the server starts, and closes it at its end.
+        failures_file: where the processes of the server count wrong passwords together; None for one process.
 
     Raises:
         InvalidConfigError: the users file cannot be read.
     """
 
-    def __init__(self, settings: ServerSettings, database: Database | None = None) -> None:
+    def __init__(
+        self, settings: ServerSettings, database: Database | None = None, failures_file: Path | None = None
+    ) -> None:
         self._settings = settings
         self._given = database
         self._routes = RouteTable(ROUTES, PREFIX)
-        self._authentication = Authentication(settings.users_file)
+        shared = None
+        if failures_file is not None and settings.users_file is not None:
+            shared = SharedRates(failures_file, FAILURES_PER_SECOND, FAILURES_AT_ONCE)
+        self._shared_failures = shared
+        self._authentication = Authentication(settings.users_file, failures=shared)
         self._metrics = Metrics()
         self._requests = RequestLog(self._metrics, settings)
         self._tracing = Tracing(settings.open_telemetry)
@@ -95,6 +104,8 @@ class Application:
         if self._database is not None and self._given is None:
             self._database.close()
         self._tracing.close()
+        if self._shared_failures is not None:
+            self._shared_failures.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -158,9 +169,11 @@ class Application:
         return self._document
 
 
-def make_application(settings: ServerSettings, database: Database | None = None) -> ASGIApp:
+def make_application(
+    settings: ServerSettings, database: Database | None = None, failures_file: Path | None = None
+) -> ASGIApp:
     """Return the application, with CORS where the settings allow origins."""
-    application = Application(settings, database)
+    application = Application(settings, database, failures_file)
     if not settings.cors_allow_origins:
         return application
     return CORSMiddleware(

@@ -11,6 +11,9 @@ from chroma_search.errors import RateLimitError
 MAX_KEYS = 10_000
 """Buckets kept at most; beyond it the full ones go, which changes nothing for their keys."""
 
+Bucket = tuple[float, float]
+"""When it was last looked at, and how many tokens it held then."""
+
 
 class Rates:
     """Token buckets.
@@ -26,33 +29,41 @@ class Rates:
         self._burst = float(burst)
         self._clock = clock
         self._lock = threading.Lock()
-        self._buckets: dict[str, tuple[float, float]] = {}
-
-    def check(self, key: str) -> None:
-        """Return if there is a token, and leave it.
-
-        Raises:
-            RateLimitError: there is none; `retry_after_s` says when there will be.
-        """
-        with self._lock:
-            self._refuse_below_one(self._level(key, self._clock()))
+        self._buckets: dict[str, Bucket] = {}
 
     def take(self, key: str) -> None:
         """Take a token.
 
         Raises:
-            RateLimitError: there is none.
+            RateLimitError: there is none; `retry_after_s` says when there will be.
         """
+        self._change(key, -1.0)
+
+    def give_back(self, key: str) -> None:
+        """Give back a token that was taken."""
+        self._change(key, 1.0)
+
+    def _change(self, key: str, by: float) -> None:
         with self._lock:
             now = self._clock()
-            level = self._level(key, now)
-            self._refuse_below_one(level)
+            after = self._after(self._buckets.get(key), now, by)
             if len(self._buckets) >= MAX_KEYS and key not in self._buckets:
                 self._drop_full(now)
-            self._buckets[key] = (now, level - 1.0)
+            self._buckets[key] = after
 
-    def _level(self, key: str, now: float) -> float:
-        then, level = self._buckets.get(key, (now, self._burst))
+    def _after(self, held: Bucket | None, now: float, by: float) -> Bucket:
+        """Return what a bucket is after a change; None is a full one.
+
+        Raises:
+            RateLimitError: a token is to be taken where there is none.
+        """
+        level = self._level(held, now)
+        if by < 0:
+            self._refuse_below_one(level)
+        return now, min(self._burst, level + by)
+
+    def _level(self, held: Bucket | None, now: float) -> float:
+        then, level = held or (now, self._burst)
         return min(self._burst, level + (now - then) * self._per_second)
 
     def _refuse_below_one(self, level: float) -> None:
@@ -61,6 +72,6 @@ class Rates:
             raise RateLimitError(f"too many requests: try again in {wait_s:.1f} s", retry_after_s=wait_s)
 
     def _drop_full(self, now: float) -> None:
-        self._buckets = {key: held for key, held in self._buckets.items() if self._level(key, now) < self._burst}
+        self._buckets = {key: held for key, held in self._buckets.items() if self._level(held, now) < self._burst}
         if len(self._buckets) >= MAX_KEYS:  # all are busy: many addresses at once
             self._buckets.clear()

@@ -12,6 +12,7 @@ import ssl
 import sys
 import tempfile
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -32,6 +33,8 @@ SETTINGS_VARIABLE = "CHROMA_SEARCH_SERVER_SETTINGS"
 """Holds the settings for the worker processes, as JSON."""
 SUPERVISOR_VARIABLE = "CHROMA_SEARCH_SUPERVISOR"
 """Holds the number of the process that has started them."""
+FAILURES_VARIABLE = "CHROMA_SEARCH_SERVER_FAILURES"
+"""Names the file in which they count wrong passwords together."""
 FACTORY = "chroma_search.server.run:worker_application"
 
 
@@ -55,8 +58,9 @@ def serve(settings: ServerSettings) -> None:
 
     sockets = listeners(listener, settings.n_workers)
     _announce(settings, sockets[0])
-    with tempfile.TemporaryDirectory(prefix="chroma_search-metrics-") as figures:
-        os.environ[MULTIPROCESS_VARIABLE] = figures
+    with tempfile.TemporaryDirectory(prefix="chroma_search-server-") as shared:
+        os.environ[MULTIPROCESS_VARIABLE] = shared
+        os.environ[FAILURES_VARIABLE] = os.path.join(shared, "failures.sqlite")
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
         os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
         workers = Workers(server_config(settings, FACTORY), sockets)
@@ -101,7 +105,8 @@ def worker_application() -> ASGIApp:
     from chroma_search.server.workers import end_after
 
     end_after(int(os.environ[SUPERVISOR_VARIABLE]))
-    return make_application(ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE]))
+    settings = ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE])
+    return make_application(settings, failures_file=Path(os.environ[FAILURES_VARIABLE]))
 
 
 def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:

@@ -40,16 +40,19 @@ class Authentication:
     Args:
         users_file: the file; None lets everybody in.
         clock: seconds, monotonic.
+        failures: where wrong attempts are counted, a bucket per address; None for a count of this process alone.
 
     Raises:
         InvalidConfigError: the file cannot be read.
     """
 
-    def __init__(self, users_file: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, users_file: Path | None, clock: Callable[[], float] = time.monotonic, failures: Rates | None = None
+    ) -> None:
         self._path = users_file
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures = Rates(FAILURES_PER_SECOND, FAILURES_AT_ONCE, clock)
+        self._failures = failures or Rates(FAILURES_PER_SECOND, FAILURES_AT_ONCE, clock)
         self._key = secrets.token_bytes(32)
         self._trying = threading.Lock()
         self._remembered: dict[bytes, tuple[float, User]] = {}
@@ -114,11 +117,11 @@ class Authentication:
             known = self._known(mark)
             if known is not None:
                 return known.identity
-            self._failures.check(address)
+            self._failures.take(address)  # before: other processes try passwords at the same time
             user = self._tried(given)
             if user is None:
-                self._failures.take(address)
                 raise _refused()
+            self._failures.give_back(address)
             self._remember(mark, user)
             return user.identity
 

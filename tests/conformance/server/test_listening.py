@@ -296,21 +296,6 @@ def test_users_are_listed_without_their_secrets(tmp_path, capsys):
     assert "sha256" not in capsys.readouterr().out
 
 
-def test_a_password_may_be_tried_ten_times_and_the_right_ones_are_not_hindered(tmp_path, monkeypatch):
-    path = tmp_path / "users.yaml"
-    monkeypatch.setattr("click.prompt", lambda *_, **__: "right")
-    assert main(["user", "add", "ana", "--users", str(path), "--role", "reader", "--password"]) == 0
-    assert main(["user", "add", "bob", "--users", str(path), "--role", "reader", "--password"]) == 0
-    with serving(users_file=path) as server, server.client() as client:
-        server.application._authentication._failures._clock = lambda: 0.0  # time stands still
-        assert client.get(IDENTITY, auth=("ana", "right")).status_code == 200
-        statuses = [client.get(IDENTITY, auth=("ana", f"wrong {at}")).status_code for at in range(12)]
-        assert statuses == [401] * 10 + [429] * 2
-        late = client.get(IDENTITY, auth=("bob", "right"))
-        assert (late.status_code, late.headers["retry-after"]) == (429, "2")
-        assert client.get(IDENTITY, auth=("ana", "right")).status_code == 200  # remembered
-
-
 class Exploding(EmbeddingFunction):
     """A function whose making downloads a model; here it fails the test."""
 
