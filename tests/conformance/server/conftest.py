@@ -1,11 +1,14 @@
 """One server in memory for the tests of a module, and a collection of its own for each test."""
 
+import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Literal
 
 import httpx
 import pytest
 
+from chroma_search.server.logs import LIBRARY_LOGGERS, LOGGER, set_up_logs
 from tests.conformance.server.serving import DEFAULT, ThreadServer, serving
 
 
@@ -42,3 +45,25 @@ def records(client: httpx.Client, name: str) -> str:
     }
     assert client.post(f"{path}/add", json=body).status_code == 201
     return path
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Literal["json", "text"]], list[str]]]:
+    """Give the lines that a server in this process logs."""
+    seen: list[str] = []
+
+    class Catching(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(self.format(record))
+
+    def begin(kind: Literal["json", "text"]) -> list[str]:
+        set_up_logs(kind)
+        real = logging.getLogger(LOGGER).handlers[0]
+        catching = Catching()
+        catching.setFormatter(real.formatter)
+        for name in (LOGGER, *LIBRARY_LOGGERS):
+            monkeypatch.setattr(logging.getLogger(name), "handlers", [catching])
+        return seen
+
+    yield begin
+    set_up_logs("off")

@@ -29,6 +29,9 @@ REPOSITORY = Path(__file__).parents[3]
 PATIENCE_S = 60.0
 """How long a test waits for something that comes in milliseconds on a quiet machine."""
 
+KNN = {"searches": [{"rank": {"$knn": {"query": [1, 0]}}, "filter": {"t": {"$ne": "a secret\nof a user"}}}]}
+"""A search of which the log may say what it asked, and the traces and metrics nothing."""
+
 
 class ThreadServer:
     """A server in a thread of this process."""
@@ -201,6 +204,14 @@ def wait_until(is_so: Any) -> None:
     while not is_so():
         assert time.monotonic() < until, "it did not happen"
         time.sleep(0.005)
+
+
+def filled(client: httpx.Client, name: str = "docs") -> str:
+    """Make a collection with two records, and return its path."""
+    path = f"{DEFAULT}/collections/{client.post(f'{DEFAULT}/collections', json={'name': name}).json()['id']}"
+    body = {"ids": ["a", "b"], "embeddings": [[1, 0], [0, 1]], "documents": ["a secret text", "x"]}
+    assert client.post(f"{path}/add", json=body).status_code == 201
+    return path
 
 
 def _answers(client: httpx.Client) -> bool:
