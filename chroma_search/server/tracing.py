@@ -34,6 +34,7 @@ class Tracing:
         self._provider: Any = None
         self._exporter: Any = None
         self._tracer: Any = None
+        self._failed: Any = None
         if settings is None:
             return
         try:
@@ -41,6 +42,7 @@ class Tracing:
             from opentelemetry.sdk.resources import Resource
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
+            from opentelemetry.trace import StatusCode
         except ImportError as error:
             raise InvalidConfigError(
                 "open_telemetry needs more packages: pip install 'chroma-search[otel]'", path="open_telemetry"
@@ -49,6 +51,7 @@ class Tracing:
         self._exporter = OTLPSpanExporter(endpoint=settings.endpoint)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("chroma_search.server")
+        self._failed = StatusCode.ERROR
 
     @property
     def is_on(self) -> bool:
@@ -73,8 +76,16 @@ class Tracing:
         if self._tracer is None:
             yield
             return
-        with self._tracer.start_as_current_span(route, attributes={"chroma.request_id": request_id}):
-            yield
+        attributes = {"chroma.request_id": request_id}
+        # Not as the library would record an exception: messages quote what users sent.
+        with self._tracer.start_as_current_span(
+            route, attributes=attributes, record_exception=False, set_status_on_exception=False
+        ) as span:
+            try:
+                yield
+            except BaseException as error:
+                span.set_status(self._failed, type(error).__name__)
+                raise
 
     def operators(self, searches: Sequence[Ran]) -> None:
         """Make a span per operator of what has just run in the current call, one after the other."""

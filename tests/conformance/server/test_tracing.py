@@ -95,3 +95,17 @@ def test_spans_of_get_and_delete_go_down_to_their_operators(route):
         {"get": "returned", "delete": "deleted"}[route]: 1
     }
     assert "secret" not in str(collector.spans)
+
+
+def test_the_span_of_a_call_that_fails_says_so_by_the_kind_of_error_alone():
+    with (
+        collecting() as (collector, endpoint),
+        serving(open_telemetry={"endpoint": endpoint}) as server,
+        server.client() as client,
+    ):
+        answer = client.post(f"{filled(client)}/get", json={"where": {"a secret": {"$nope": "a secret"}}})
+        assert (answer.status_code, "secret" in answer.text) == (400, True)
+        server.stop()  # which sends them
+    call = next(span for span in collector.spans if span.name == "get")
+    assert (call.status.code, call.status.message) == (2, "InvalidFilterError")
+    assert "secret" not in str(collector.spans)
