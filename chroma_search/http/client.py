@@ -59,7 +59,7 @@ def HttpClient(  # noqa: N802 - upstream's name
     Args:
         host: name or address, or a URL, with which `port` does not count.
         port: of the server.
-        ssl: https, when `host` is no URL.
+        ssl: https, also for a URL that begins with http://.
         headers: sent with every request, such as `{"X-Chroma-Token": ...}`.
         settings: more of it, such as authentication; not changed.
         tenant, database: where its collections are; both must exist.

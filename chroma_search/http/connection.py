@@ -1,6 +1,7 @@
 """Where the server is and how it is spoken to: from upstream's settings to one plain value. Nothing is connected here.
 
-The host may be a name, an address or a whole URL; with a URL the port of the settings does not count, as upstream.
+The host may be a name, an address or a whole URL; with a URL the port of the settings does not count, as upstream. Who
+asks for TLS gets it, whatever the URL says: a token must not be sent in clear.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Connection:
         url: address that paths of the API are added to, such as `http://localhost:8000/api/v2`.
         headers: sent with every request; they may hold secrets.
         timeout_s: seconds to wait for an answer, None for ever.
-        verify: whether certificates are checked, or the path of those to trust.
+        verify: whether certificates are checked, or the file or folder of the authorities to trust.
         keepalive_s: seconds that an unused connection is kept.
         max_connections, max_keepalive: most connections at a time, and unused ones; None for no limit.
     """
@@ -80,7 +81,7 @@ def server_url(host: str, port: int | None, *, is_tls: bool = False, api_path: s
     Args:
         host: name, IPv4 or IPv6 address, or URL with or without a path.
         port: None for 8000; not looked at when `host` is a URL.
-        is_tls: https for a host that is no URL.
+        is_tls: https, also for a URL that begins with http://.
         api_path: what the address ends with.
 
     Raises:
@@ -102,7 +103,8 @@ def server_url(host: str, port: int | None, *, is_tls: bool = False, api_path: s
             path="host",
         )
     path = quote(parts.path.rstrip("/"), safe="/%")
-    return f"{parts.scheme}://{parts.netloc}{path if path.endswith(api_path) else path + api_path}"
+    scheme = "https" if is_tls else parts.scheme
+    return f"{scheme}://{parts.netloc}{path if path.endswith(api_path) else path + api_path}"
 
 
 def without_secrets(url: str) -> str:

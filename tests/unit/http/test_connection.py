@@ -25,6 +25,7 @@ from chroma_search.http.transport import Transport
         ("example.org:9000", 8000, False, "http://example.org:9000/api/v2"),
         ("http://example.org", 8000, False, "http://example.org/api/v2"),
         ("https://example.org:8443/", 8000, False, "https://example.org:8443/api/v2"),
+        ("http://example.org:8443", 8000, True, "https://example.org:8443/api/v2"),
         ("https://example.org/team a/", 1, False, "https://example.org/team%20a/api/v2"),
         ("https://example.org/api/v2", 1, False, "https://example.org/api/v2"),
     ],
