@@ -9,6 +9,7 @@ repeated.
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -143,15 +144,31 @@ def network_errors(url: str, request: Request) -> Generator[None]:
             f"no answer in time ({type(error).__name__}) to {shown}: pass timeout=... to wait longer", request=shown
         ) from error
     except httpx.ConnectError as error:
-        raise ConnectionFailedError(
-            f"Could not connect to a Chroma server. Are you sure it is running? ({error}; {shown})", request=shown
-        ) from error
+        raise ConnectionFailedError(f"{_not_connected(error)} ({error}; {shown})", request=shown) from error
     except httpx.TransportError as error:
+        # What a server with TLS does to a request in clear: it hangs up. Others may do so, too.
+        is_silent = isinstance(error, httpx.RemoteProtocolError) and url.startswith("http:")
+        advice = ": if the server speaks TLS, pass https://... or ssl=True" if is_silent else ""
         raise ConnectionFailedError(
-            f"the connection broke: {type(error).__name__} {error} ({shown})", request=shown
+            f"the connection broke: {type(error).__name__} {error} ({shown}){advice}", request=shown
         ) from error
     except (httpx.RequestError, httpx.InvalidURL) as error:
         raise RemoteError(f"{type(error).__name__}: {error} ({shown})", request=shown) from error
+
+
+def _not_connected(error: BaseException) -> str:
+    """Say why there is no connection, and what to do."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        return "Could not connect to a Chroma server. Are you sure it is running?"
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            "The certificate of the server is not trusted: call the server by a name that stands in it, and name the "
+            "authority that signed it by settings=Settings(chroma_server_ssl_verify='authority.pem')"
+        )
+    return "The server does not speak TLS as this client does: pass http://... or ssl=False if it speaks none"
 
 
 def _said(response: Response) -> tuple[str | None, str]:

@@ -5,11 +5,13 @@ A transport is thread-safe (the async one belongs to the event loop it was made 
 
 from __future__ import annotations
 
+import ssl
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
-from chroma_search.errors import ClosedError, InvalidInputError
+from chroma_search.errors import ClosedError, InvalidConfigError, InvalidInputError
 from chroma_search.front.threads import in_thread
 from chroma_search.http.call import JSON_TYPE, Call, Response
 from chroma_search.http.connection import CONNECT_S, Connection, without_secrets
@@ -26,6 +28,10 @@ class Transport:
 
     Args:
         connection: which server.
+
+    Raises:
+        InvalidConfigError: the authorities to trust cannot be read.
+        InvalidInputError: a header that HTTP cannot hold.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -86,15 +92,33 @@ def _options(connection: Connection) -> dict[str, Any]:
     return {
         "headers": {"Accept": JSON_TYPE, **connection.headers},
         "timeout": httpx.Timeout(timeout, connect=CONNECT_S if timeout is None else min(timeout, CONNECT_S)),
-        # Reading the certificates that are trusted takes 0.02 to 0.2 s; without TLS there is nothing to compare them
-        # with: redirects are not followed, and httpx has a context of its own for a proxy.
-        "verify": connection.verify if connection.url.startswith("https") else False,
+        "verify": _trust(connection),
         "limits": httpx.Limits(
             max_connections=connection.max_connections,
             max_keepalive_connections=connection.max_keepalive,
             keepalive_expiry=connection.keepalive_s,
         ),
     }
+
+
+def _trust(connection: Connection) -> bool | ssl.SSLContext:
+    # Reading the certificates that are trusted takes 0.02 to 0.2 s; without TLS there is nothing to compare them
+    # with: redirects are not followed, and httpx has a context of its own for a proxy.
+    if not connection.url.startswith("https"):
+        return False
+    if isinstance(connection.verify, bool):
+        return connection.verify
+    path = Path(connection.verify)
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=path)
+        return ssl.create_default_context(cafile=path)
+    except OSError as error:
+        raise InvalidConfigError(
+            f"no certificates can be read from {str(path)!r} ({error}): chroma_server_ssl_verify is a PEM file, a "
+            "folder of hashed names, True or False",
+            path="chroma_server_ssl_verify",
+        ) from error
 
 
 def _check_headers(connection: Connection) -> None:
