@@ -27,7 +27,7 @@ class Connection:
 
     Attributes:
         url: address that paths of the API are added to, such as `http://localhost:8000/api/v2`.
-        headers: sent with every request; they may hold secrets.
+        headers: sent with every request, the later in place of an earlier one of that name; they may hold secrets.
         timeout_s: seconds to wait for an answer, None for ever.
         verify: whether certificates are checked, or the file or folder of the authorities to trust.
         keepalive_s: seconds that an unused connection is kept.
@@ -62,9 +62,9 @@ def connection_of(settings: Settings) -> Connection:
             api_path=settings.chroma_server_api_default_path,
         ),
         headers={
-            "Content-Type": "application/json",
             "User-Agent": f"chroma-search/{__version__}",
             **(settings.chroma_server_headers or {}),
+            "Content-Type": "application/json",
             **_auth_header(settings),
         },
         timeout_s=timeout,

@@ -5,6 +5,7 @@ A transport is thread-safe (the async one belongs to the event loop it was made 
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,9 @@ from chroma_search.http.connection import CONNECT_S, Connection, without_secrets
 from chroma_search.http.failures import failure, network_errors, remote_error
 
 T = TypeVar("T")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"(?:[!-~](?:[\t -~]*[!-~])?)?")
 
 LARGE_BYTES = 256 * 1024
 """A response above this is read in a thread: one of 40 MB takes 0.3 s, one of this size as long as changing threads."""
@@ -87,10 +91,9 @@ def closed() -> ClosedError:
 
 
 def _options(connection: Connection) -> dict[str, Any]:
-    _check_headers(connection)
     timeout = connection.timeout_s
     return {
-        "headers": {"Accept": JSON_TYPE, **connection.headers},
+        "headers": _headers(connection),
         "timeout": httpx.Timeout(timeout, connect=CONNECT_S if timeout is None else min(timeout, CONNECT_S)),
         "verify": _trust(connection),
         "limits": httpx.Limits(
@@ -121,12 +124,19 @@ def _trust(connection: Connection) -> bool | ssl.SSLContext:
         ) from error
 
 
-def _check_headers(connection: Connection) -> None:
+def _headers(connection: Connection) -> httpx.Headers:
+    headers = httpx.Headers({"Accept": JSON_TYPE})
     for name, value in connection.headers.items():
-        if not isinstance(name, str) or not isinstance(value, str) or not (name + value).isascii():
+        # Checked here, for what is raised where they are sent shows them.
+        if not (isinstance(name, str) and _HEADER_NAME.fullmatch(name)):
+            raise InvalidInputError(f"{name!r} is no name of a header")
+        if not (isinstance(value, str) and _HEADER_VALUE.fullmatch(value)):
             raise InvalidInputError(
-                f"a header is a pair of ASCII texts, that named {name!r} for {without_secrets(connection.url)} is not"
+                f"a header is ASCII text without line breaks and without spaces at its ends, that named {name!r} for "
+                f"{without_secrets(connection.url)} is not"
             )
+        headers[name] = value  # in place of one whose name differs in case: the server would see both
+    return headers
 
 
 def _response(got: httpx.Response) -> Response:

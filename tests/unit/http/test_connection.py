@@ -92,9 +92,24 @@ def test_a_timeout_is_a_positive_number(timeout: float) -> None:
         HttpClient(timeout=timeout)
 
 
-def test_a_header_that_http_cannot_hold_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="X-Name"):
-        Transport(Connection("http://localhost", headers={"X-Name": "\u6f22"}))
+@pytest.mark.parametrize(
+    "value", ["\u6f22", "secret\n", "secret\r\nX-Other: 1", " secret", "secret\t", "\0", "a\x7fb", 7]
+)
+def test_a_value_that_http_cannot_hold_is_refused_and_not_shown(value: Any) -> None:
+    with pytest.raises(InvalidInputError, match="X-Name") as raised:
+        Transport(Connection("http://localhost", headers={"X-Name": value}))
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["", "X Name", "X-Name:", "X-Name\n", "\u6f22", 7])
+def test_a_name_that_http_cannot_hold_is_refused(name: Any) -> None:
+    with pytest.raises(InvalidInputError, match="no name of a header"):
+        Transport(Connection("http://localhost", headers={name: "x"}))
+
+
+@pytest.mark.parametrize("value", ["", "x", "Bearer a b\tc", "~!"])
+def test_any_other_header_is_taken(value: str) -> None:
+    Transport(Connection("http://localhost", headers={"X-Name": value})).close()
 
 
 def test_arguments_and_settings_must_not_differ_and_settings_are_not_changed() -> None:
