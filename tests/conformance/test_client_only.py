@@ -12,7 +12,10 @@ from importlib.metadata import Distribution, distribution
 from pathlib import Path
 
 import pytest
+import yaml
 
+from chroma_search.server.access.secrets import hashed_token
+from tests.conformance.server.serving import serving
 from tests.conformance.servers import running_server
 
 PROJECT = Path("packaging/client/pyproject.toml")
@@ -49,14 +52,31 @@ except UnsupportedError as error:
 """
 
 
+@pytest.fixture(scope="module")
+def python(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the Python of an environment in which the clients alone are installed."""
+    folder = tmp_path_factory.mktemp("client")
+    return environment_with(built_wheel(repository, folder), folder)
+
+
 @pytest.mark.slow
-def test_the_wheel_of_the_client_works_without_the_libraries_of_the_engine(repository: Path, tmp_path: Path) -> None:
-    wheel = built_wheel(repository, tmp_path)
-    python = environment_with(wheel, tmp_path)
+def test_the_wheel_of_the_client_works_without_the_libraries_of_the_engine(python: Path, tmp_path: Path) -> None:
     with running_server("chroma", tmp_path / "data") as port:
         done = subprocess.run([python, "-W", "error", "-c", PROGRAM, str(port)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "refused: only the client is installed\n"
+
+
+@pytest.mark.slow
+def test_the_client_alone_does_all_that_our_server_does(python: Path, repository: Path, tmp_path: Path) -> None:
+    writer = {"tokens": [hashed_token("a token")], "grants": [{"role": "writer"}]}
+    users = tmp_path / "users.yaml"
+    users.write_text(yaml.safe_dump({"users": {"ana": writer}}))
+    program = repository / "tests" / "conformance" / "client_alone_program.py"
+    with serving(users_file=users) as server:
+        command = [python, "-W", "error", program, str(server.port), "a token"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 def test_both_distributions_have_one_version_and_the_same_bounds(repository: Path) -> None:
