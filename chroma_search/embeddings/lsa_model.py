@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.embeddings.english_words import DEFAULT_STOP_WORDS, english_stems
-from chroma_search.errors import InvalidConfigError
+from chroma_search.errors import InvalidConfigError, UnsupportedError
 
 _STOP_WORDS = frozenset(DEFAULT_STOP_WORDS)
 _MAX_WORD_LENGTH = 40
@@ -130,10 +130,19 @@ def fit_lsa(documents: Sequence[str], n_components: int, max_terms: int, seed: i
         n_components: dimensions wanted; fewer if the corpus has fewer documents or terms.
         max_terms: most frequent terms kept.
         seed: of the randomised singular value decomposition. Same input and seed, same model on one machine.
+
+    Raises:
+        UnsupportedError: scikit-learn is missing.
     """
-    # lazily: scikit-learn costs a second and is needed to fit, not to embed
-    from sklearn.decomposition import TruncatedSVD
-    from sklearn.feature_extraction.text import TfidfVectorizer
+    try:  # lazily: scikit-learn costs a second and is needed to fit, not to embed
+        from sklearn.decomposition import TruncatedSVD
+        from sklearn.feature_extraction.text import TfidfVectorizer
+    except ImportError as error:  # chroma-search-client does not bring it
+        instead = "pip install scikit-learn"
+        why = "scikit-learn cannot be imported"
+        raise UnsupportedError(
+            f"LSA cannot be fitted: {why} ({error}): {instead}", feature="fitting LSA", why=why, instead=instead
+        ) from error
 
     if not any(words_of(document) for document in documents):
         return None

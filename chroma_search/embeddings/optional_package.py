@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from chroma_search.errors import UnsupportedError
@@ -22,10 +23,19 @@ def load_optional(module: str, *, extra: str, feature: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        command = f"pip install chroma-search[{extra}]"
+        command = f"pip install {_distribution()}[{extra}]"
         raise UnsupportedError(
             f"{feature} needs the package {module}, which cannot be imported ({error}): {command}",
             feature=feature,
             why=f"{module} cannot be imported",
             instead=command,
         ) from error
+
+
+def _distribution() -> str:
+    """Return which of our two distributions is installed: the other one must not come beside it."""
+    try:
+        version("chroma-search-client")
+    except PackageNotFoundError:
+        return "chroma-search"
+    return "chroma-search-client"

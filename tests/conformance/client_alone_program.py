@@ -17,6 +17,7 @@ from chroma_search import (
     AsyncHttpClient,
     Bm25,
     ChromaBm25EmbeddingFunction,
+    DefaultEmbeddingFunction,
     HttpClient,
     K,
     Knn,
@@ -27,6 +28,7 @@ from chroma_search import (
     SparseVector,
     SparseVectorIndexConfig,
 )
+from chroma_search.embeddings.lsa import LsaEmbeddingFunction
 from chroma_search.errors import DimensionMismatchError, ForbiddenError, NotFoundError, UnsupportedError
 
 ENGINE = ("pyarrow", "hnswlib", "numba", "sklearn", "starlette", "uvicorn", "onnxruntime", "chromadb")
@@ -125,6 +127,14 @@ def searches(client: Any) -> None:
     assert "RANK" in refusal_of(ValueError, lambda: made.search("WHERE n = 1 RANK"))  # read here
 
 
+def functions() -> None:
+    """Embed with what is not installed here: what is said must not bring the other distribution."""
+    assert "pip install chroma-search-client[onnx]" in refusal_of(
+        UnsupportedError, lambda: DefaultEmbeddingFunction()(TEXTS)
+    )
+    assert "pip install scikit-learn" in refusal_of(UnsupportedError, lambda: LsaEmbeddingFunction.fitted_on(TEXTS))
+
+
 async def awaited() -> None:
     """Do the same with `await`, many calls at once."""
     async with await AsyncHttpClient("127.0.0.1", port, settings=settings) as client:
@@ -149,6 +159,7 @@ def main() -> None:
     with HttpClient("127.0.0.1", port, settings=settings) as client:
         records(client)
         searches(client)
+        functions()
         asyncio.run(awaited())
         refusal_of(ForbiddenError, lambda: HttpClient("127.0.0.1", port))
         refusal_of(UnsupportedError, chroma_search.EphemeralClient)

@@ -84,6 +84,9 @@ def test_both_distributions_have_one_version_and_the_same_bounds(repository: Pat
     version = re.compile(r'^version = "(.+)"$', re.MULTILINE)
     assert version.findall(whole) == version.findall(client)
     assert bounds(client) <= bounds(whole)
+    extras = re.compile(r"^(?:onnx|sentence-transformers) = .+$", re.MULTILINE)
+    assert len(extras.findall(client)) == 2
+    assert extras.findall(client) == extras.findall(whole)
 
 
 def bounds(project: str) -> set[str]:
