@@ -25,12 +25,13 @@ from chroma_search.server.logs import set_up_logs
 from chroma_search.server.metrics import MEDIA_TYPE, Metrics
 from chroma_search.server.missing_routes import no_route
 from chroma_search.server.openapi import docs_page, openapi_document
+from chroma_search.server.rate import Rates
 from chroma_search.server.refusals import refusal_of
 from chroma_search.server.request_log import NO_ROUTE, TRACE_ID, Progress, RequestLog
 from chroma_search.server.route_table import RouteTable
 from chroma_search.server.routes import ROUTES
 from chroma_search.server.settings import ServerSettings
-from chroma_search.server.shared_rates import SharedRates
+from chroma_search.server.shared_rates import LeasedRates, SharedRates
 from chroma_search.server.tracing import Tracing
 from chroma_search.server.warm_up import warm_up
 
@@ -48,23 +49,20 @@ class Application:
     Args:
         settings: of the server.
         database: the data; None opens the folder of the settings when the server starts, and closes it at its end.
-        failures_file: where the processes of the server count wrong passwords together; None for one process.
+        shared: folder in which the processes of the server count requests and wrong passwords together; None for one
+            process.
 
     Raises:
         InvalidConfigError: the users file cannot be read.
     """
 
-    def __init__(
-        self, settings: ServerSettings, database: Database | None = None, failures_file: Path | None = None
-    ) -> None:
+    def __init__(self, settings: ServerSettings, database: Database | None = None, shared: Path | None = None) -> None:
         self._settings = settings
         self._given = database
         self._routes = RouteTable(ROUTES, PREFIX)
-        shared = None
-        if failures_file is not None and settings.users_file is not None:
-            shared = SharedRates(failures_file, FAILURES_PER_SECOND, FAILURES_AT_ONCE)
-        self._shared_failures = shared
-        self._authentication = Authentication(settings.users_file, failures=shared)
+        self._rates = _rates_of(settings, shared)
+        self._failures = _failures_of(settings, shared)
+        self._authentication = Authentication(settings.users_file, failures=self._failures)
         self._metrics = Metrics()
         self._requests = RequestLog(self._metrics, settings)
         self._tracing = Tracing(settings.open_telemetry)
@@ -92,7 +90,7 @@ class Application:
         settings = self._settings
         self._database = self._given or Database(settings.persist_path, memory_limit=settings.memory_limit_bytes)
         self._gateway = Gateway(
-            self._database, settings, self._authentication, self._metrics, self._requests, self._tracing
+            self._database, settings, self._authentication, self._rates, self._metrics, self._requests, self._tracing
         )
         warm_up(settings.persist_path)
 
@@ -104,8 +102,9 @@ class Application:
         if self._database is not None and self._given is None:
             self._database.close()
         self._tracing.close()
-        if self._shared_failures is not None:
-            self._shared_failures.close()
+        for rates in (self._rates, self._failures):
+            if isinstance(rates, SharedRates):
+                rates.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -169,11 +168,9 @@ class Application:
         return self._document
 
 
-def make_application(
-    settings: ServerSettings, database: Database | None = None, failures_file: Path | None = None
-) -> ASGIApp:
+def make_application(settings: ServerSettings, database: Database | None = None, shared: Path | None = None) -> ASGIApp:
     """Return the application, with CORS where the settings allow origins."""
-    application = Application(settings, database, failures_file)
+    application = Application(settings, database, shared)
     if not settings.cors_allow_origins:
         return application
     return CORSMiddleware(
@@ -183,6 +180,19 @@ def make_application(
         allow_headers=["*"],
         expose_headers=["retry-after", TRACE_ID],
     )
+
+
+def _rates_of(settings: ServerSettings, shared: Path | None) -> Rates | None:
+    per_second, burst = settings.requests_per_second, settings.request_burst
+    if per_second is None:
+        return None
+    return Rates(per_second, burst) if shared is None else LeasedRates(shared / "requests.sqlite", per_second, burst)
+
+
+def _failures_of(settings: ServerSettings, shared: Path | None) -> SharedRates | None:
+    if shared is None or settings.users_file is None:
+        return None
+    return SharedRates(shared / "failures.sqlite", FAILURES_PER_SECOND, FAILURES_AT_ONCE)
 
 
 def _refused(error: ChromaSearchError) -> Response:

@@ -59,6 +59,7 @@ class Gateway:
         database: all data.
         settings: of the server.
         authentication: who may call.
+        rates: how often each may; None for no limit.
         metrics: where the calls at work are shown.
         requests: where each request is noted.
         tracing: where spans go.
@@ -69,6 +70,7 @@ class Gateway:
         database: Database,
         settings: ServerSettings,
         authentication: Authentication,
+        rates: Rates | None,
         metrics: Metrics,
         requests: RequestLog,
         tracing: Tracing,
@@ -79,8 +81,7 @@ class Gateway:
         self._metrics = metrics
         self._requests = requests
         self._tracing = tracing
-        per_second = settings.requests_per_second
-        self._rates = None if per_second is None else Rates(per_second, settings.request_burst)
+        self._rates = rates
         self._readers = CallThreads(settings.n_reader_threads, "reader")
         self._writers = CallThreads(settings.writer_threads, "writer")
         self._probes = CallThreads(1, "probe")

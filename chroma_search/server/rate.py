@@ -37,30 +37,34 @@ class Rates:
         Raises:
             RateLimitError: there is none; `retry_after_s` says when there will be.
         """
-        self._change(key, -1.0)
+        self._change(key, -1)
 
     def give_back(self, key: str) -> None:
         """Give back a token that was taken."""
-        self._change(key, 1.0)
+        self._change(key, 1)
 
-    def _change(self, key: str, by: float) -> None:
+    def _change(self, key: str, by: int) -> int:
+        """Put tokens into a bucket, or take as many as there are; return how many were taken."""
         with self._lock:
             now = self._clock()
-            after = self._after(self._buckets.get(key), now, by)
+            after, n_taken = self._after(self._buckets.get(key), now, by)
             if len(self._buckets) >= MAX_KEYS and key not in self._buckets:
                 self._drop_full(now)
             self._buckets[key] = after
+            return n_taken
 
-    def _after(self, held: Bucket | None, now: float, by: float) -> Bucket:
-        """Return what a bucket is after a change; None is a full one.
+    def _after(self, held: Bucket | None, now: float, by: int) -> tuple[Bucket, int]:
+        """Return what a bucket is after a change, and how many tokens were taken; None is a full one.
 
         Raises:
-            RateLimitError: a token is to be taken where there is none.
+            RateLimitError: tokens are to be taken where there is none.
         """
         level = self._level(held, now)
-        if by < 0:
-            self._refuse_below_one(level)
-        return now, min(self._burst, level + by)
+        if by >= 0:
+            return (now, min(self._burst, level + by)), 0
+        self._refuse_below_one(level)
+        n_taken = min(-by, int(level))
+        return (now, level - n_taken), n_taken
 
     def _level(self, held: Bucket | None, now: float) -> float:
         then, level = held or (now, self._burst)

@@ -33,7 +33,7 @@ SETTINGS_VARIABLE = "CHROMA_SEARCH_SERVER_SETTINGS"
 """Holds the settings for the worker processes, as JSON."""
 SUPERVISOR_VARIABLE = "CHROMA_SEARCH_SUPERVISOR"
 """Holds the number of the process that has started them."""
-FAILURES_VARIABLE = "CHROMA_SEARCH_SERVER_FAILURES"
+SHARED_VARIABLE = "CHROMA_SEARCH_SERVER_SHARED"
 """Names the file in which they count wrong passwords together."""
 FACTORY = "chroma_search.server.run:worker_application"
 
@@ -60,7 +60,7 @@ def serve(settings: ServerSettings) -> None:
     _announce(settings, sockets[0])
     with tempfile.TemporaryDirectory(prefix="chroma_search-server-") as shared:
         os.environ[MULTIPROCESS_VARIABLE] = shared
-        os.environ[FAILURES_VARIABLE] = os.path.join(shared, "failures.sqlite")
+        os.environ[SHARED_VARIABLE] = shared
         os.environ[SETTINGS_VARIABLE] = settings.model_dump_json()
         os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
         workers = Workers(server_config(settings, FACTORY), sockets)
@@ -106,7 +106,7 @@ def worker_application() -> ASGIApp:
 
     end_after(int(os.environ[SUPERVISOR_VARIABLE]))
     settings = ServerSettings.model_validate_json(os.environ[SETTINGS_VARIABLE])
-    return make_application(settings, failures_file=Path(os.environ[FAILURES_VARIABLE]))
+    return make_application(settings, shared=Path(os.environ[SHARED_VARIABLE]))
 
 
 def server_config(settings: ServerSettings, application: ASGIApp | str) -> uvicorn.Config:

@@ -13,7 +13,7 @@ import pytest
 from chroma_search.errors import RateLimitError
 from chroma_search.server import rate, shared_rates
 from chroma_search.server.rate import Rates
-from chroma_search.server.shared_rates import SharedRates
+from chroma_search.server.shared_rates import LeasedRates, SharedRates
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -25,13 +25,14 @@ class Clock:
         return self.now
 
 
-@pytest.fixture(params=["alone", "shared"])
+@pytest.fixture(params=["alone", "shared", "leased"])
 def rates(request, tmp_path):
     clock = Clock()
     if request.param == "alone":
         yield Rates(0.5, 3, clock), clock
         return
-    shared = SharedRates(tmp_path / "buckets", 0.5, 3, clock)
+    kind = SharedRates if request.param == "shared" else LeasedRates
+    shared = kind(tmp_path / "buckets", 0.5, 3, clock)
     yield shared, clock
     shared.close()
 
@@ -95,7 +96,7 @@ def test_processes_that_share_a_file_have_one_burst_together(tmp_path):
 import sys
 from pathlib import Path
 from chroma_search.errors import RateLimitError
-from chroma_search.server.shared_rates import SharedRates
+from chroma_search.server.shared_rates import LeasedRates, SharedRates
 rates = SharedRates(Path({str(tmp_path / "buckets")!r}), 1e-9, 1000)
 taken = 0
 try:
@@ -111,6 +112,31 @@ except RateLimitError:
     ]
     taken = [int(each.communicate()[0]) for each in running]
     assert sum(taken) == 1000
+
+
+def test_leases_never_hold_more_than_the_rate_allows(tmp_path):
+    clock = Clock()
+    one, other = (LeasedRates(tmp_path / "buckets", 400.0, 160, clock) for _ in range(2))
+    one.take("a")  # draws 20, a twentieth of a second
+    assert n_taken(other, "a", 1000) == 140
+    assert n_taken(one, "a") == 19
+    assert n_taken(one, "b", 1000) == 160
+    clock.now = 0.1  # 40 more
+    assert n_taken(one, "a") + n_taken(other, "a") == 40
+    one.close()
+    other.close()
+
+
+def test_a_lease_of_a_low_rate_is_one_token(tmp_path):
+    clock = Clock()
+    one, other = (LeasedRates(tmp_path / "buckets", 0.5, 2, clock) for _ in range(2))
+    one.take("a")
+    other.take("a")
+    with pytest.raises(RateLimitError) as refused:
+        one.take("a")
+    assert refused.value.retry_after_s == pytest.approx(2.0)
+    one.close()
+    other.close()
 
 
 def test_a_process_whose_file_is_gone_or_broken_counts_alone(tmp_path):

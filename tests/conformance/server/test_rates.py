@@ -1,4 +1,4 @@
-"""How often a password may be tried, over one process and over several."""
+"""How often: requests, and tries of a password, over one process and over several."""
 
 import time
 
@@ -41,3 +41,18 @@ def test_two_processes_count_wrong_passwords_together(tmp_path, monkeypatch):
     assert set(statuses) == {401, 429}
     assert statuses.count(401) <= 10 + seconds / 2
     assert statuses[:10] == [401] * 10
+
+
+@pytest.mark.slow
+def test_two_processes_count_requests_together(tmp_path):
+    limits = {"CHROMA_REQUESTS_PER_SECOND": "0.1", "CHROMA_REQUEST_BURST": "20"}
+    options = ("--workers", "2", "--log-format", "json")
+    with child_serving(tmp_path / "data", *options, environment=limits) as server:
+        started = time.monotonic()
+        statuses = []
+        for _ in range(60):
+            with server.client() as client:
+                statuses.append(client.get("/api/v2/pre-flight-checks").status_code)
+        seconds = time.monotonic() - started
+    assert set(statuses) == {200, 429}
+    assert 18 <= statuses.count(200) <= 20 + seconds / 10  # a lease of one token may be left in a process
