@@ -147,14 +147,13 @@ class SqliteFile:
         """
         OPEN_FILES.step_aside()
         with self.lock:
-            self._own()
-            self._sync_folder()
             if waits:
                 self.execute("BEGIN IMMEDIATE")
             else:
                 self._begin_at_once()
             try:
                 yield
+                self._sync_folder()  # not before: the file may be one that was deleted, and who looks inside is told so
                 self.execute("COMMIT")
             except BaseException:
                 self._roll_back()
@@ -208,6 +207,9 @@ class SqliteFile:
         Returns:
             whether it is empty.
         """
+        with self.lock:
+            self._own()
+            self._sync_folder()  # without its write-ahead file, a file into which half of it was moved is damaged
         while self.execute("PRAGMA freelist_count") != [(0,)]:
             with self.lock, self._our_errors():  # a script, for `execute` would stop after one page
                 self._own().executescript(f"PRAGMA incremental_vacuum({PAGES_FREED})")
@@ -326,7 +328,7 @@ class SqliteFile:
             raise
 
     def _sync_folder(self) -> None:
-        """Make the names of the file and of its write-ahead file last, before anything is written.
+        """Make the names of the file and of its write-ahead file last, before anything is committed.
 
         SQLite does so too, but goes on when it fails: then a loss of power takes the file with what is in it.
         """
@@ -408,9 +410,13 @@ class SqliteFile:
         return self._checked(connection)
 
     def _added(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Make the tables that a file of an earlier program lacks."""
         with self._our_errors():
+            held = {sql for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")}
             for statement in self._additions:
-                connection.execute(statement)
+                if statement.replace("IF NOT EXISTS ", "", 1) not in held:
+                    self._sync_folder()
+                    connection.execute(statement)
         return connection
 
     def _checked(self, connection: sqlite3.Connection) -> sqlite3.Connection:
