@@ -6,18 +6,21 @@ made, copied or removed, and what the catalog says of it, is for `database.py`, 
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence, Set
+from contextlib import closing
 from pathlib import Path
 
 from chroma_search.engine.catalog import Catalog, CollectionInfo
 from chroma_search.engine.collection_card import write_card
-from chroma_search.engine.collection_home import LOG
+from chroma_search.engine.collection_home import LOG, REMOVAL_S
 from chroma_search.engine.sweeping import is_swept, remove_tree, sweep
 from chroma_search.errors import NotFoundError, StorageError
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.log import SqliteLog
+from chroma_search.storage.sqlite_file import RETRY_S
 
 CATALOG, COLLECTIONS, DAMAGED = "catalog.sqlite", "collections", "damaged"
 
@@ -103,10 +106,13 @@ class DatabaseFolder:
         """Make the logs of deleted collections unusable for whoever holds them, then remove their folders."""
         for info in doomed:
             folder = self.of_collection(info.id)
-            if (folder / LOG).exists():
-                log = SqliteLog(folder / LOG, "open")
-                log.drop()
-                log.close()
+            try:
+                if (folder / LOG).exists():
+                    with closing(SqliteLog(folder / LOG, "open")) as log:
+                        log.drop()
+            except StorageError:
+                if not _is_gone(folder / LOG):
+                    raise
             remove_tree(folder)  # what stays is swept when the database is opened next
 
     def discard_damaged(self) -> None:
@@ -120,3 +126,13 @@ class DatabaseFolder:
     def sweep(self, catalog: Catalog, known: Set[str]) -> None:
         """Remove what killed processes have left, under the writer's lock of the catalog."""
         sweep(self._collections, catalog, known, self._files)
+
+
+def _is_gone(log: Path) -> bool:
+    """Tell whether another process, which has opened the database just now, has swept a collection, or is about it."""
+    until = time.monotonic() + REMOVAL_S
+    while log.exists():
+        if time.monotonic() >= until:
+            return False
+        time.sleep(RETRY_S)
+    return True

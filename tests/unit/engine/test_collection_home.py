@@ -1,11 +1,20 @@
-"""The parts of a collection go when nobody holds it any more: its vectors may be all the memory there is."""
+"""The parts of a collection go when it is deleted: at once, and whoever else has them open is told so."""
 
 from __future__ import annotations
 
 import gc
+import shutil
 import weakref
 
+import numpy as np
+import pytest
+
 import chroma_search
+from chroma_search.engine import database_folder
+from chroma_search.engine.database import DEFAULT_DATABASE, DEFAULT_TENANT, Database
+from chroma_search.errors import NotFoundError
+from chroma_search.requests import WriteBatch
+from chroma_search.storage.log import SqliteLog
 from tests.engine_of import engine_of
 
 
@@ -21,3 +30,32 @@ def test_a_deleted_collection_in_memory_is_let_go_of_at_once() -> None:
         assert held() is None
     finally:
         gc.enable()
+
+
+def test_the_first_write_after_another_process_has_deleted_the_collection_says_so(tmp_path) -> None:
+    """Whoever held it open and has only read so far: it was looked up before, and is gone since."""
+    with chroma_search.PersistentClient(tmp_path) as client:
+        client.create_collection("docs", embedding_function=None).add(ids="a", embeddings=[1.0, 2.0])
+        reader = Database(tmp_path)
+        engine = reader.get_collection("docs", DEFAULT_TENANT, DEFAULT_DATABASE)
+        assert engine.count() == 1
+        client.delete_collection("docs")
+        with pytest.raises(NotFoundError, match="the collection was deleted"):
+            engine.add(WriteBatch(["b"], np.ones((1, 2), np.float32)))
+        reader.close()
+
+
+def test_a_collection_whose_folder_another_process_is_removing_is_deleted_without_an_error(tmp_path, monkeypatch):
+    """It opened the database after the catalog had forgotten the collection, and sweeps."""
+
+    class Swept(SqliteLog):
+        def drop(self) -> None:
+            shutil.rmtree(self._path.parent)
+            super().drop()
+
+    with chroma_search.PersistentClient(tmp_path) as client:
+        client.create_collection("docs", embedding_function=None)
+        monkeypatch.setattr(database_folder, "SqliteLog", Swept)
+        client.delete_collection("docs")
+        assert client.count_collections() == 0
+        assert list((tmp_path / "collections").iterdir()) == []
