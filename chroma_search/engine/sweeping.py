@@ -16,6 +16,8 @@ from chroma_search.engine.collection_home import LOG, SEGMENTS
 from chroma_search.errors import NotFoundError, StorageError
 from chroma_search.storage.files import Files
 from chroma_search.storage.log import SqliteLog
+from chroma_search.storage.long_entries import LongEntries
+from chroma_search.storage.segment_folder import SUFFIX
 
 PAGE_BYTES = 4096
 
@@ -58,7 +60,7 @@ def remove_tree(folder: Path) -> None:
 def _was_written(folder: Path) -> bool:
     """Tell whether a collection that nobody knows could hold records; when in doubt, yes."""
     if not (folder / LOG).exists():
-        return (folder / SEGMENTS).exists()
+        return any(folder.rglob(f"*{SUFFIX}")) or bool(LongEntries(folder).found())
     try:
         with closing(SqliteLog(folder / LOG, "read")) as log:
             return log.news().holds_records

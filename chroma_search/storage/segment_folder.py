@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from chroma_search.errors import CorruptionError
+from chroma_search.errors import CorruptionError, NotFoundError
 from chroma_search.indexes.registry import vector_index
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
@@ -65,7 +65,10 @@ class SegmentFolder:
 
         Raises:
             LockedError: another process has held it for `wait_s`.
+            NotFoundError: the collection was deleted.
         """
+        if not self._folder.parent.is_dir():  # to make it again would leave a folder that nobody knows
+            raise NotFoundError("the collection was deleted", kind="collection", name=str(self._folder.parent))
         self._files.make_folder(self._folder)
         lock = SqliteFile(self._folder / LOCK, (), busy_s=wait_s, is_long=True)
         try:

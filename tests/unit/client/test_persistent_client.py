@@ -142,6 +142,26 @@ def test_leftovers_of_a_kill_are_swept_when_the_folder_is_opened(tmp_path):
         assert client.count_collections() == 1
 
 
+def test_a_folder_of_segments_without_any_is_swept(tmp_path):
+    """A flush that began when its collection was just deleted leaves one, with the lock of the flushes in it."""
+    PersistentClient(tmp_path).close()
+    leftover = tmp_path / "collections" / "00000000-0000-0000-0000-00000000abcd"
+    (leftover / "segments" / "unnamed").mkdir(parents=True)
+    (leftover / "segments" / "making.sqlite").write_bytes(b"a lock")
+    with PersistentClient(tmp_path):
+        assert not leftover.exists()
+
+
+@pytest.mark.parametrize("name", ["segments/a.segment", "segments/unnamed/a.segment", "log.1.entries"])
+def test_a_folder_without_a_log_that_may_hold_records_is_not_swept(tmp_path, name):
+    PersistentClient(tmp_path).close()
+    left = tmp_path / "collections" / "00000000-0000-0000-0000-00000000abcd" / name
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"records")
+    with PersistentClient(tmp_path):
+        assert left.exists()
+
+
 def test_a_temporary_file_of_a_kill_is_swept_too(tmp_path):
     with PersistentClient(tmp_path) as client:
         collection = client.create_collection("docs")

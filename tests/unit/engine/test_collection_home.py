@@ -59,3 +59,18 @@ def test_a_collection_whose_folder_another_process_is_removing_is_deleted_withou
         client.delete_collection("docs")
         assert client.count_collections() == 0
         assert list((tmp_path / "collections").iterdir()) == []
+
+
+def test_a_flush_of_a_deleted_collection_does_not_make_its_folder_again(tmp_path):
+    """Nobody would sweep it: the catalog has forgotten the collection when its folder was gone."""
+    with chroma_search.PersistentClient(tmp_path) as client:
+        client.create_collection("docs", embedding_function=None).add(ids="a", embeddings=[1.0, 2.0])
+        reader = Database(tmp_path)
+        engine = reader.get_collection("docs", DEFAULT_TENANT, DEFAULT_DATABASE)
+        assert engine.count() == 1
+        client.delete_collection("docs")
+        for call in (engine.flush, engine.compact):
+            with pytest.raises(NotFoundError, match="the collection was deleted"):
+                call()
+        assert list((tmp_path / "collections").iterdir()) == []
+        reader.close()
