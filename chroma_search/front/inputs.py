@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any, TypeGuard, cast
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from chroma_search.errors import (
     InvalidInputError,
     WrongTypeError,
 )
+from chroma_search.front.mending import is_several, to_list, to_value
 from chroma_search.front.metadata_input import checked_metadatas
 from chroma_search.front.vector_input import Vectors, vectors_of
 from chroma_search.record import record
@@ -101,12 +103,12 @@ def read_records(
         DuplicateIDError: an id stands twice.
     """
     columns: dict[str, Any] = {
-        "ids": _as_list(ids),
-        "metadatas": _as_list(metadatas),
+        "ids": _as_list(ids, "ids"),
+        "metadatas": _as_list(metadatas, "metadatas"),
         "embeddings": None if embeddings is None else vectors_of(embeddings, is_finite=True),
-        "documents": _as_list(documents),
-        "images": _as_list(images),
-        "uris": _as_list(uris),
+        "documents": _as_list(documents, "documents"),
+        "images": _as_list(images, "images"),
+        "uris": _as_list(uris, "uris"),
     }
     _check_lengths(columns)
     vectors: Vectors | None = columns["embeddings"]
@@ -134,9 +136,9 @@ def read_query(
         return vectors_of(query_embeddings, is_finite=False), "", []  # the commonest call
     columns: dict[str, Any] = {
         "embeddings": None if query_embeddings is None else vectors_of(query_embeddings, is_finite=False),
-        "documents": _as_list(query_texts),
-        "images": _as_list(query_images),
-        "uris": _as_list(query_uris),
+        "documents": _as_list(query_texts, "documents"),
+        "images": _as_list(query_images, "images"),
+        "uris": _as_list(query_uris, "uris"),
     }
     _check_lengths(columns)
     vectors: Vectors | None = columns["embeddings"]
@@ -173,14 +175,14 @@ def checked_ids(ids: Any) -> list[str]:
 
 def optional_ids(ids: Any) -> list[str] | None:
     """Return the ids that restrict a get or delete, or None."""
-    return None if ids is None else checked_ids(_as_list(ids))
+    return None if ids is None else checked_ids(_as_list(ids, "ids"))
 
 
 def query_ids(ids: Any) -> list[str] | None:
     """Return the ids that restrict a query: unlike those of `get`, they may be empty, repeated or unknown."""
     if ids is None:
         return None
-    return cast("list[str]", _checked_strings(cast("list[Any]", _as_list(ids)), "ID", nullable=False))
+    return cast("list[str]", _checked_strings(cast("list[Any]", _as_list(ids, "ids")), "ID", nullable=False))
 
 
 def checked_include(include: Any, *, refused: Sequence[str] = ()) -> list[str]:
@@ -210,7 +212,9 @@ def checked_n_results(n_results: Any) -> int:
         WrongTypeError: below 1 (a TypeError, as upstream).
     """
     if not isinstance(n_results, int):
-        raise InvalidInputError(f"Expected requested number of results to be a int, got {type(n_results).__name__}")
+        raise InvalidInputError(
+            f"Expected requested number of results to be a int, got {type(n_results).__name__}{to_value(n_results)}"
+        )
     if n_results <= 0:
         raise WrongTypeError(f"Number of requested results {n_results}, cannot be negative, or zero.")
     return int(n_results)
@@ -251,10 +255,16 @@ def checked_delete_limit(limit: Any, *, has_filter: bool) -> int | None:
     return limit
 
 
-def _as_list(value: Any) -> list[Any] | None:
-    """Return a list as it is, and any other value but None as a list of one."""
+def _as_list(value: Any, name: str) -> list[Any] | None:
+    """Return a list as it is, and any other single value but None as a list of one.
+
+    Raises:
+        InvalidInputError: several values that are no list, such as a tuple; an array is a single image.
+    """
     if value is None or isinstance(value, list):
         return cast("list[Any] | None", value)
+    if is_several(value) and name != "images":
+        raise InvalidInputError(f"Expected {name} to be a list, got {type(value).__name__}{to_list(value)}")
     return [value]
 
 
@@ -283,6 +293,7 @@ def _checked_strings(values: list[Any], what: str, *, nullable: bool) -> list[st
                 raise InvalidInputError(
                     f"Expected {what} to be a str, got {_shown(value)} at position {at}"
                     + (" (None needs explicit embeddings)" if value is None and what == "document" else "")
+                    + (": convert it with str()" if isinstance(value, (int, UUID)) and what == "ID" else "")
                 )
         values = [None if value is None else str.__str__(value) for value in values]  # subclasses, such as np.str_
     if type(None) in kinds or not all(map(str.isascii, values)):  # most texts of most batches need no second look

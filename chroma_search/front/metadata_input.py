@@ -17,6 +17,7 @@ from math import isfinite
 from typing import Any, cast
 
 from chroma_search.errors import InvalidArgumentError, InvalidInputError, WrongTypeError
+from chroma_search.front.mending import to_value
 from chroma_search.model.sparse_vector import SPARSE_VECTOR_TYPE_VALUE, TYPE_KEY, SparseVector
 from chroma_search.model.values import MAX_INT, MIN_INT
 
@@ -152,11 +153,11 @@ def _checked_scalar(key: str, value: Any, *, in_list: bool = False) -> str | int
     if in_list:
         raise InvalidInputError(
             f"Expected metadata list value for key '{key}' to contain only str, int, float, or bool, got "
-            f"{type(value).__name__}{_mending(value)}"
+            f"{type(value).__name__}{to_value(value)}"
         )
     raise InvalidInputError(
         "Expected metadata value to be a str, int, float, bool, SparseVector, list, or None, got a "
-        f"{type(value).__name__} for key '{key}'{_mending(value)}"
+        f"{type(value).__name__} for key '{key}'{to_value(value)}"
     )
 
 
@@ -189,9 +190,3 @@ def _not_finite(key: str, value: float) -> InvalidInputError:
     return InvalidInputError(
         f"Expected the metadata value of '{key}' to be finite, got {value}: use None to drop the key"
     )
-
-
-def _mending(value: object) -> str:
-    if type(value).__module__ == "numpy":
-        return ": convert it with .item()" if getattr(value, "ndim", None) == 0 else ": convert it with .tolist()"
-    return ": pass a list" if isinstance(value, (tuple, set)) else ""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from chroma_search.embeddings.vectors import NUMBER_TYPES
 from chroma_search.errors import InvalidArgumentError, InvalidInputError
+from chroma_search.front.mending import to_list
 
 Vectors: TypeAlias = NDArray[np.float32]
 
@@ -40,7 +41,7 @@ def vectors_of(given: Any, *, is_finite: bool) -> Vectors:
         InvalidArgumentError: vectors of unequal dimension; NaN or infinity under `is_finite`.
     """
     if not isinstance(given, (list, np.ndarray)):
-        raise InvalidInputError(f"Expected embeddings to be {FORMS}, got {type(given).__name__}")
+        raise InvalidInputError(f"Expected embeddings to be {FORMS}, got {type(given).__name__}{to_list(given)}")
     matrix = _of_array(given) if isinstance(given, np.ndarray) else _of_list(cast("list[Any]", given))
     if is_finite:
         check_finite(matrix)
@@ -156,9 +157,11 @@ def _check_equal_lengths(rows: list[Any]) -> None:
 
 def _check_type(array: NDArray[Any], place: str) -> None:
     if array.dtype != np.float32 and array.dtype.name not in NUMBER_TYPES:  # the name takes 4 us
+        # An array of objects is a column of lists as a rule, which numpy cannot convert.
+        mending = ": pass its .tolist()" if array.dtype == object else ": convert it with .astype('float32')"
         raise InvalidInputError(
             f"Expected each value in the embedding to be a int or float ({', '.join(NUMBER_TYPES)}), got an embedding "
-            f"with {array.dtype} at {place}: convert it with .astype('float32')"
+            f"with {array.dtype} at {place}{mending}"
         )
 
 

@@ -90,7 +90,7 @@ def function_of_two(on: Any) -> Any:
 
 IDS = [
     Row("ids None", add(ids=None), "ValueError", "Expected IDs to be a list, got NoneType"),
-    Row("ids tuple", add(ids=("x",)), "ValueError", "Expected ID to be a str"),
+    Row("ids tuple", add(ids=("x",)), "ValueError", "Expected ids to be a list, got tuple"),
     Row("ids empty in add", add(ids=[]), "ValueError", "Non-empty lists are required for ['ids']"),
     Row("ids empty in update", update(ids=[]), "ValueError", "Non-empty lists are required for ['ids']"),
     Row("ids empty in upsert", upsert(ids=[], embeddings=ONE), "ValueError", "Non-empty lists are required"),

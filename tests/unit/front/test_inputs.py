@@ -39,7 +39,12 @@ def test_single_values_stand_for_lists_of_one() -> None:
         ([], "Non-empty lists are required for \\['ids'\\]"),
         ([1], "to be a str, got 1"),
         ([None], "to be a str, got None"),
-        (("a", "b"), "to be a str, got tuple"),
+        (("a", "b"), "to be a list, got tuple: pass list"),
+        (np.array(["a", "b"]), "to be a list, got ndarray: pass its .tolist"),
+        ((each for each in "ab"), "to be a list, got generator: pass list"),
+        ({"a": 1}.keys(), "to be a list, got dict_keys: pass list"),
+        ({"a": 1}, "to be a str, got dict"),
+        ([7], "got 7 at position 0: convert it with str"),
         (["a", b"b"], "got bytes at position 1"),
         (["a\ud800"], "lone surrogate"),
     ],
@@ -48,6 +53,15 @@ def test_ids_that_are_none_are_refused(ids: Any, part: str) -> None:
     n = len(ids) if isinstance(ids, list) and ids else 1
     with pytest.raises(InvalidInputError, match=part):
         read_records(ids, documents=["d"] * n, keep_none=True)
+
+
+def test_a_column_that_is_no_list_is_told_apart_from_a_single_value() -> None:
+    """Wrapped as one value, it was said to have the wrong length, or to be no string."""
+    for column in ("documents", "uris", "metadatas"):
+        with pytest.raises(InvalidInputError, match=f"Expected {column} to be a list, got tuple: pass list"):
+            read(**{"embeddings": [[1.0], [2.0]], column: ({}, {})})
+    with pytest.raises(InvalidInputError, match="Expected documents to be a list, got generator"):
+        read_query(query_texts=(each for each in "ab"))
 
 
 def test_an_empty_id_is_refused_as_upstreams_engine_does() -> None:
@@ -168,6 +182,8 @@ def test_n_results_is_a_positive_int() -> None:
     for wrong in ("1", 1.0, None):
         with pytest.raises(ValueError, match="to be a int"):
             checked_n_results(wrong)
+    with pytest.raises(ValueError, match=r"got int64: convert it with \.item\(\)"):
+        checked_n_results(np.int64(3))
 
 
 def test_limit_and_offset_count_from_zero() -> None:

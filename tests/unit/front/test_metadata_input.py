@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,8 @@ def test_subclasses_of_plain_types_become_the_plain_type(value: Any, plain: Any)
     [
         ({"a": 1}, "got a dict"),
         ((1, 2), "got a tuple.*pass a list"),
+        (date(2024, 5, 1), r"got a date.*: pass its \.isoformat\(\) as a text"),
+        ({"b": 1}, "got a dict.*: give each of its entries a key of its own"),
         ({1}, "got a set"),
         (b"x", "got a bytes"),
         (1j, "got a complex"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 from chroma_search.errors import InvalidArgumentError, InvalidInputError
@@ -70,7 +71,11 @@ def test_the_callers_array_is_not_kept(as_list: bool) -> None:
         ([[1.0, None]], "got NoneType"),
         ([[1.0, [2.0]]], "got list"),
         ([[1.0, 2.0], (1.0, 2.0)], "got tuple"),
-        (((1.0, 2.0),), "got tuple"),
+        (((1.0, 2.0),), "got tuple: pass list"),
+        ((row for row in [[1.0]]), "got generator: pass list"),
+        (pandas.Series([[1.0, 2.0]]), "got Series: pass its .tolist"),
+        (pandas.DataFrame([[1.0, 2.0]]), "got DataFrame: pass its .to_numpy"),
+        (pandas.Series([[1.0, 2.0]]).to_numpy(), "with object at the array: pass its .tolist"),
         ([[1.0 + 2j]], "got complex"),
         (np.array([[True]]), "bool"),
         (np.array([["a"]]), "<U1"),
