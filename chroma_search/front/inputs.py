@@ -230,7 +230,7 @@ def checked_page(limit: Any, offset: Any) -> tuple[int | None, int]:
     for name, value in (("limit", limit), ("offset", offset)):
         if value is None:
             continue
-        if not isinstance(value, int):
+        if not isinstance(value, (int, np.integer)):
             raise WrongTypeError(f"Expected {name} to be a non-negative integer or None, got {type(value).__name__}")
         if value < 0:
             raise InvalidArgumentError(f"Expected {name} to be a non-negative integer or None, got {value}")

@@ -192,6 +192,8 @@ def test_limit_and_offset_count_from_zero() -> None:
     for page in ((-1, 0), (1, -1)):
         with pytest.raises(ValueError, match="non-negative"):
             checked_page(*page)
+    numpys = checked_page(np.int64(3), np.int32(2))  # pages counted with numpy.arange, as upstream
+    assert (numpys, [type(each) for each in numpys]) == ((3, 2), [int, int])
     for wrong in (("a", 0), (1.5, 0), (1, "a")):
         with pytest.raises(TypeError):
             checked_page(*wrong)
