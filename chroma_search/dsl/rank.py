@@ -376,7 +376,10 @@ def decode_rank(data: Any, path: str, depth: int) -> Rank:
     op, body = next(iter(data.items()))
     kind = RANK_NODES.get(op) if isinstance(op, str) else None
     if kind is None:
-        raise InvalidRankError(f"Unknown rank operator: {op} (one of {', '.join(sorted(RANK_NODES))})", path=path)
+        from chroma_search.dsl.suggest import unknown  # loads difflib
+
+        known = sorted(RANK_NODES)
+        raise InvalidRankError(f"Unknown rank operator: {unknown(op, known)} (one of {', '.join(known)})", path=path)
     return kind.decode(body, f"{path}.{op}", depth)
 
 

@@ -345,7 +345,10 @@ def _decode(data: Any, path: str, depth: int) -> Where:
     if key == "$not":
         return Not(_decode(condition, f"{path}.$not", depth + 1))
     if key.startswith("$"):
-        raise InvalidFilterError(f"Unknown operator: {key} (a field, '$and', '$or' or '$not' stands here)", path=path)
+        from chroma_search.dsl.suggest import unknown  # loads difflib
+
+        shown = unknown(key, ("$and", "$or", "$not"))
+        raise InvalidFilterError(f"Unknown operator: {shown} (a field, '$and', '$or' or '$not' stands here)", path=path)
     if not isinstance(condition, dict):
         return Eq(key, condition)
     return _decode_test(key, condition, f"{path}.{key}")
@@ -394,4 +397,7 @@ def _decode_test(key: str, condition: dict[Any, Any], path: str) -> Where:
         if not isinstance(value, str):
             raise WrongTypeError(f"{op} requires a string pattern, got {type(value).__name__} (at {path})")
         return _PATTERNS[op](key, value) if op in _PATTERNS else STRING_MATCHES[op](key, value)
-    raise InvalidFilterError(f"Unknown operator: {op} (one of {', '.join(FILTER_OPERATORS)})", path=path)
+    from chroma_search.dsl.suggest import unknown  # loads difflib
+
+    shown = unknown(op, FILTER_OPERATORS)
+    raise InvalidFilterError(f"Unknown operator: {shown} (one of {', '.join(FILTER_OPERATORS)})", path=path)

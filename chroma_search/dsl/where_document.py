@@ -84,8 +84,11 @@ def _decode(data: Any, path: str, depth: int) -> Where:
     if op == "$exists":
         return Exists(DOCUMENT, operand)
     if op not in _TEXT_TESTS:
-        shown = op[:40] if isinstance(op, str) else type(op).__name__
-        raise InvalidFilterError(f"Unknown operator: {shown} (one of {', '.join(_OPERATORS)})", path=path)
+        from chroma_search.dsl.suggest import unknown  # loads difflib
+
+        raise InvalidFilterError(
+            f"Unknown operator: {unknown(op, _OPERATORS)} (one of {', '.join(_OPERATORS)})", path=path
+        )
     if not isinstance(operand, str):
         raise WrongTypeError(f"{op} requires a string, got {type(operand).__name__} (at {path})")
     if not operand:

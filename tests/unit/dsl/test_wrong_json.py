@@ -8,6 +8,7 @@ import pytest
 from chromadb.execution import expression as upstream
 
 from chroma_search.dsl import Aggregate, GroupBy, Knn, Limit, Rank, Select, Where
+from chroma_search.dsl.where_document import where_document_to_where
 from chroma_search.errors import ChromaSearchError, InvalidFilterError, InvalidRankError
 
 KNN = {"$knn": {"query": [1.0, 2.0]}}
@@ -129,6 +130,26 @@ def test_wrong_json_of_our_own_nodes_is_refused(rank, message):
     with pytest.raises(ValueError, match=message) as caught:
         Rank.from_dict(rank)
     assert isinstance(caught.value, ChromaSearchError)
+
+
+@pytest.mark.parametrize(
+    ("read", "data", "message"),
+    [
+        (Where.from_dict, {"a": {"gt": 1}}, r"Unknown operator: gt: did you mean \$gt\? \(one of \$eq"),
+        (Where.from_dict, {"a": {"$gte ": 1}}, r"did you mean \$gte\?"),
+        (Where.from_dict, {"a": {"$between": 1}}, r"Unknown operator: \$between \(one of"),
+        (Where.from_dict, {"$AND": [{"a": 1}]}, r"Unknown operator: \$AND: did you mean \$and\? \(a field"),
+        (Where.from_dict, {"a": {7: 1}}, r"Unknown operator: int \(one of"),
+        (Where.from_dict, {"a": {"x" * 10**6: 1}}, r"Unknown operator: x{40} \(one of"),
+        (where_document_to_where, {"contains": "x"}, r"Unknown operator: contains: did you mean \$contains\?"),
+        (Rank.from_dict, {"$kn": {}}, r"Unknown rank operator: \$kn: did you mean \$knn\?"),
+        (Rank.from_dict, {"x" * 10**6: 1}, r"Unknown rank operator: x{40} \(one of"),
+    ],
+)
+def test_an_unknown_operator_is_told_with_the_nearest_one(read, data, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read(data)
+    assert len(str(caught.value)) < 400
 
 
 def test_the_error_names_the_path():
