@@ -50,7 +50,7 @@ class Place:
 
     def refuse_type(self, what: str, wanted: str, value: object) -> NoReturn:
         """Raise the error of a value of the wrong type."""
-        raise WrongTypeError(f"{what} must be {wanted}, got {type(value).__name__}{_mending(value)} (at {self.path})")
+        raise WrongTypeError(f"{what} must be {wanted}, got {type(value).__name__}{mending(value)} (at {self.path})")
 
     def refuse_ours(self, feature: str, rules: Rules) -> None:
         """Refuse `feature`, one of ours, under `strict`."""
@@ -123,7 +123,8 @@ def check_flag(value: Any, what: str, place: Place) -> None:
         place.refuse_type(what, "true or false", value)
 
 
-def _mending(value: object) -> str:
+def mending(value: object) -> str:
+    """Return how to make a plain value of one of numpy's: the end of a message."""
     if type(value).__module__ != "numpy":
         return ""
     return ": convert it with .item()" if getattr(value, "ndim", None) == 0 else ": convert it with .tolist()"

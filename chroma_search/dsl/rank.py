@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from chroma_search.dsl.checked_value import mending
 from chroma_search.dsl.node import MAX_DEPTH, Named, Node
 from chroma_search.dsl.where import Where
 from chroma_search.errors import InvalidRankError, WrongTypeError
@@ -356,7 +357,7 @@ def as_rank(value: Any) -> Rank:
         return Field(value.name)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return Val(value)
-    raise WrongTypeError(f"a rank combines with a rank, a number or K(...), got {type(value).__name__}")
+    raise WrongTypeError(f"a rank combines with a rank, a number or K(...), got {type(value).__name__}{mending(value)}")
 
 
 def _flat(kind: type[_Nary], side: Rank) -> tuple[Rank, ...]:

@@ -8,12 +8,12 @@ methods" (SIGIR 2009); the weights and upstream's minus sign are additions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from chroma_search.dsl.rank import Rank, Val, as_rank, decode_fields, decode_rank
-from chroma_search.errors import InvalidRankError
+from chroma_search.errors import InvalidRankError, WrongTypeError
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,6 +27,7 @@ class Rrf(Rank):
         normalize: divide the weights by their sum.
 
     Raises:
+        WrongTypeError: no list of ranks.
         InvalidRankError: when written or run (not when built): no ranks, k <= 0, weights of another length, negative,
             or with sum zero under `normalize`.
     """
@@ -39,6 +40,8 @@ class Rrf(Rank):
     levels: ClassVar[int] = 5  # `expanded`: a product of a sum of quotients of sums
 
     def __post_init__(self) -> None:
+        if not isinstance(self.ranks, Iterable) or isinstance(self.ranks, str):
+            raise WrongTypeError(f"Rrf takes a list of ranks, got {type(self.ranks).__name__}: write Rrf([...])")
         object.__setattr__(self, "ranks", tuple(as_rank(each) for each in self.ranks))
         if self.weights is not None:
             object.__setattr__(self, "weights", tuple(self.weights))

@@ -166,6 +166,10 @@ class Search:
 
     def select(self, *keys: Key | str) -> Search:
         """Return a search that gives these columns and fields."""
+        for key in keys:
+            if isinstance(key, (list, tuple, set)):
+                kind = type(key).__name__
+                raise WrongTypeError(f"select takes names one by one, got {kind}: write select(*names)")
         return self._with(select=Select(keys))
 
     def select_all(self) -> Search:
@@ -204,7 +208,9 @@ def as_where(where: Any) -> Where | None:
         from chroma_search.dsl.parser import parse_where  # loads lark
 
         return parse_where(where)
-    raise WrongTypeError(f"where must be a Where object, dict, or None, got {type(where).__name__}")
+    # Python's own `not` gives a bool, and comparing a name instead of a key does.
+    hint = ": join filters with & | ~, not and, or, not; compare K(...)" if isinstance(where, bool) else ""
+    raise WrongTypeError(f"where must be a Where object, dict, or None, got {type(where).__name__}{hint}")
 
 
 def _as_rank(rank: Any) -> Rank:

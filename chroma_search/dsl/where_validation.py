@@ -112,6 +112,13 @@ def _check_test(node: Any, place: Place, rules: Rules) -> None:
         )
     match node:
         case Eq() | Ne():
+            if isinstance(node.value, (list, tuple)):
+                other = "$in" if isinstance(node, Eq) else "$nin"
+                kind = type(node.value).__name__
+                raise WrongTypeError(
+                    f"the operand of {node.op} must be a str, int, float or bool, got {kind}: use {other} to find "
+                    f"{'one' if other == '$in' else 'none'} of several values (at {place.path})"
+                )
             check_scalar(node.value, f"the operand of {node.op}", place)
         case Gt() | Gte() | Lt() | Lte():
             _check_bound(node, place, rules)

@@ -220,6 +220,28 @@ def test_a_rank_combines_with_ranks_and_numbers_only(other):
         _ = X + other
 
 
+def test_a_numpy_number_in_a_rank_is_told_how_to_become_one():
+    with pytest.raises(WrongTypeError, match=r"got float32: convert it with \.item\(\)"):
+        _ = X + np.float32(1)
+
+
+def test_rrf_of_one_rank_or_of_a_text_asks_for_a_list():
+    for wrong, kind in ((Knn([1.0]), "Knn"), (5, "int"), ("knn([1])", "str")):
+        with pytest.raises(WrongTypeError, match=f"Rrf takes a list of ranks, got {kind}"):
+            Rrf(wrong)  # type: ignore[arg-type]
+
+
+def test_a_list_in_select_is_told_how_to_be_given():
+    with pytest.raises(WrongTypeError, match=r"select takes names one by one, got list: write select\(\*names\)"):
+        Search().select(["a", "b"])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("where", [not A, K("a").name == "a"])
+def test_a_bool_as_a_filter_is_told_of_the_operators(where):
+    with pytest.raises(WrongTypeError, match=r"got bool: join filters with & \| ~, not and, or, not"):
+        Search(where=where)
+
+
 def test_names_may_be_given_as_keys():
     assert Knn("q", K.EMBEDDING) == Knn("q", "#embedding")
     assert Bm25("q", K("title")) == Bm25("q", "title")

@@ -57,7 +57,7 @@ WITHOUT_MEANING = [
     (Eq("a", 2**63), InvalidFilterError, "64 bits"),
     (Eq("a", -(2**63) - 1), InvalidFilterError, "64 bits"),
     (Eq("a", 10**5000), InvalidFilterError, "64 bits"),
-    (Eq("a", [1]), WrongTypeError, "got list"),
+    (Eq("a", [1]), WrongTypeError, "got list: use \\$in to find one of several values"),
     (Eq("a", {"b": 1}), WrongTypeError, "got dict"),
     (Eq("a", SparseVector([1], [1.0])), WrongTypeError, "got SparseVector"),
     (Eq("a", np.int64(1)), WrongTypeError, r"\.item\(\)"),
