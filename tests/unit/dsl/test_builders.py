@@ -222,7 +222,7 @@ def test_a_rank_combines_with_ranks_and_numbers_only(other):
 
 def test_a_numpy_number_in_a_rank_is_told_how_to_become_one():
     with pytest.raises(WrongTypeError, match=r"got float32: convert it with \.item\(\)"):
-        _ = X + np.float32(1)
+        _ = X + np.float32(1)  # type: ignore[operator]  # what is wrong here is the point
 
 
 def test_rrf_of_one_rank_or_of_a_text_asks_for_a_list():
