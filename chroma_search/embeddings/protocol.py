@@ -17,7 +17,7 @@ import time
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from inspect import signature
+from inspect import isroutine, signature
 from typing import Any, TypeVar
 
 from chroma_search.embeddings.vectors import Embeddable, Embeddings, normalize_embeddings, normalize_sparse_vectors
@@ -200,10 +200,15 @@ def _check_signature(function: object, protocol: str) -> None:
     except (AttributeError, TypeError, ValueError):
         found = []
     if found != ["self", "input"]:
-        hint = "; pass an instance, not the class" if isinstance(function, type) else ""
+        kind = type(function).__name__
+        got = f"({', '.join(found)}) from {kind}" if callable(function) else f"a {kind}, which cannot be called"
+        hint = ""
+        if isinstance(function, type):
+            hint = "; pass an instance, not the class"
+        elif isroutine(function):
+            hint = "; give a class such a method that calls the function, and pass an instance"
         raise InvalidInputError(
-            f"Expected {protocol}.__call__ to have the following signature: (self, input), got ({', '.join(found)}) "
-            f"from {type(function).__name__}{hint}"
+            f"Expected {protocol}.__call__ to have the following signature: (self, input), got {got}{hint}"
         )
 
 

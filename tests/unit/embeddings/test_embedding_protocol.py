@@ -226,6 +226,12 @@ def test_signatures_are_checked() -> None:
             validate_sparse_embedding_function(wrong)
     with pytest.raises(InvalidInputError, match="pass an instance"):
         validate_embedding_function(Complete)
+    for function in (lambda input: input, len):
+        with pytest.raises(InvalidInputError, match="; give a class such a method"):
+            validate_embedding_function(function)
+    for wrong in (5, "default"):
+        with pytest.raises(InvalidInputError, match=f"got a {type(wrong).__name__}, which cannot be called"):
+            validate_embedding_function(wrong)
 
 
 def test_a_subclass_may_name_its_parameter_as_it_likes() -> None:
