@@ -10,7 +10,7 @@ other things, is still a dict that prints.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, overload
 
 if TYPE_CHECKING:
     import pandas
@@ -103,6 +103,10 @@ class _Result(dict[str, Any]):
             return None
 
 
+# For type checkers and editors. Columns that may be None are Any: each reader of one that was asked for would have to
+# assert that it is there.
+
+
 class GetResult(_Result):
     """Answer of `get` and `peek`: one entry per record in each column; columns not asked for are None.
 
@@ -110,6 +114,21 @@ class GetResult(_Result):
     """
 
     _columns = ("ids", "embeddings", "documents", "uris", "data", "metadatas", "included")
+
+    if TYPE_CHECKING:
+        ids: list[str]
+        embeddings: Any
+        documents: Any
+        uris: Any
+        data: Any
+        metadatas: Any
+        included: list[str]
+
+        @overload
+        def __getitem__(self, key: Literal["ids", "included"], /) -> list[str]: ...
+        @overload
+        def __getitem__(self, key: str, /) -> Any: ...
+        def __getitem__(self, key: str, /) -> Any: ...
 
     def _tables(self) -> list[Shown]:
         return [(self["ids"], {name: self.get(name) for name in _SHOWN})]
@@ -123,6 +142,24 @@ class QueryResult(_Result):
     """
 
     _columns = ("ids", "embeddings", "documents", "uris", "included", "data", "metadatas", "distances")
+
+    if TYPE_CHECKING:
+        ids: list[list[str]]
+        embeddings: Any
+        documents: Any
+        uris: Any
+        included: list[str]
+        data: Any
+        metadatas: Any
+        distances: Any
+
+        @overload
+        def __getitem__(self, key: Literal["ids"], /) -> list[list[str]]: ...
+        @overload
+        def __getitem__(self, key: Literal["included"], /) -> list[str]: ...
+        @overload
+        def __getitem__(self, key: str, /) -> Any: ...
+        def __getitem__(self, key: str, /) -> Any: ...
 
     def _tables(self) -> list[Shown]:
         return _one_per_search(self, ("distances", *_SHOWN))
@@ -142,6 +179,22 @@ class SearchResult(_Result):
     """
 
     _columns = ("ids", "documents", "embeddings", "metadatas", "scores", "select")
+
+    if TYPE_CHECKING:
+        ids: list[list[str]]
+        documents: list[Any]
+        embeddings: list[Any]
+        metadatas: list[Any]
+        scores: list[Any]
+        select: list[list[str]]
+
+        @overload
+        def __getitem__(self, key: Literal["ids", "select"], /) -> list[list[str]]: ...
+        @overload
+        def __getitem__(self, key: Literal["documents", "embeddings", "metadatas", "scores"], /) -> list[Any]: ...
+        @overload
+        def __getitem__(self, key: str, /) -> Any: ...
+        def __getitem__(self, key: str, /) -> Any: ...
 
     def rows(self) -> list[list[SearchResultRow]]:
         """Return one list per search with a dict per record: `id`, and what else the record has of the selected."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typing_extensions import assert_type
 
 from chroma_search.model.results import GetResult, QueryResult, SearchResult
 from chroma_search.model.sparse_vector import SparseVector
@@ -31,6 +32,18 @@ def two_searches() -> SearchResult:
 @pytest.fixture(autouse=True)
 def _width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_type_checkers_know_the_columns_that_are_always_there() -> None:
+    """At run time this asserts that both ways to a column give the same; pyright asserts the types."""
+    got = GetResult(ids=["a"], included=[], documents=None)
+    assert assert_type(got.ids, list[str]) == assert_type(got["ids"], list[str])
+    asked = QueryResult(ids=[["a"]], included=[])
+    assert assert_type(asked.ids, list[list[str]]) == assert_type(asked["ids"], list[list[str]])
+    found = two_searches()
+    assert assert_type(found.ids, list[list[str]]) == assert_type(found["ids"], list[list[str]])
+    assert assert_type(found.scores, list[Any]) is assert_type(found["scores"], list[Any])
+    assert "ids" not in vars(GetResult)
 
 
 def test_rows_hold_the_id_and_what_is_not_null() -> None:
