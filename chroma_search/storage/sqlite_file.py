@@ -107,6 +107,13 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         self._own()
 
+    def __del__(self) -> None:
+        # A client in memory is seldom closed. Python closes the connection too, but from 3.13 on it warns of that.
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+
     def data_version(self) -> int:
         """Return a number that changes when another connection has committed; microseconds."""
         if self.path is None:
