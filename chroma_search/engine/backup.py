@@ -18,7 +18,7 @@ from chroma_search.engine.catalog import Catalog, CollectionInfo
 from chroma_search.engine.collection_copy import copied_segments, copy_collection, sync_database
 from chroma_search.engine.database_folder import CATALOG, COLLECTIONS
 from chroma_search.engine.verifying import Progress
-from chroma_search.errors import ConflictError, NotFoundError, StorageError
+from chroma_search.errors import ConflictError, CorruptionError, NotFoundError, StorageError
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.files import DiskFiles, Files
 
@@ -58,7 +58,8 @@ def back_up(path: str | PathLike[str], to: str | PathLike[str], *, progress: Pro
         progress: called after each collection with the number done and the number there are.
 
     Raises:
-        ConflictError: `to` exists and is not empty, or lies inside `path`.
+        ConflictError: `to` exists and is not empty, or lies inside `path`; something else has the name that the
+            backup has until it is complete.
         NotFoundError: there are no data in `path`.
         CorruptionError: what would be copied is damaged; there is no backup then.
         StorageError: a file cannot be read or written; there is no backup then.
@@ -73,6 +74,7 @@ def back_up(path: str | PathLike[str], to: str | PathLike[str], *, progress: Pro
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConflictError(f"{target} exists: give a new folder, or an empty one", kind="folder", name=str(target))
     making = target.with_name(target.name + MAKING)
+    _check_ours(making)
     files = DiskFiles()
     shutil.rmtree(making, ignore_errors=True)
     try:
@@ -87,6 +89,19 @@ def back_up(path: str | PathLike[str], to: str | PathLike[str], *, progress: Pro
         shutil.rmtree(making, ignore_errors=True)
     reach("backup.after_rename")
     return BackupReport(str(target), n_collections, n_segments, n_bytes)
+
+
+def _check_ours(making: Path) -> None:
+    """Refuse to work where something lies that no backup has left."""
+    is_ours = making.is_dir() and all(
+        each.name == COLLECTIONS or each.name.startswith(CATALOG) for each in making.iterdir()
+    )
+    if not is_ours and os.path.lexists(making):
+        raise ConflictError(
+            f"{making} exists, and is no unfinished backup: move it away, or give another place",
+            kind="folder",
+            name=str(making),
+        )
 
 
 def _copy(source: Path, making: Path, files: Files, progress: Progress | None) -> tuple[int, int]:
@@ -109,8 +124,24 @@ def _copy(source: Path, making: Path, files: Files, progress: Progress | None) -
             for info in gone:
                 catalog.remove_collection(info.id)
         catalog.shrink(wait_s=0.0)
+    _check_deleted(source, gone)
     sync_database(making / CATALOG, files)
     return len(collections) - len(gone), n_segments
+
+
+def _check_deleted(source: Path, gone: list[CollectionInfo]) -> None:
+    """Refuse to leave out collections whose folders are missing although nobody has deleted them."""
+    with closing(Catalog(source / CATALOG, "read")) as catalog:
+        known = {info.id for info in catalog.state().collections}
+    for info in gone:
+        if info.id in known:
+            path = str(source / COLLECTIONS / str(info.id))
+            raise CorruptionError(
+                f"{path} is missing, the folder of collection {info.name!r}: repair() the folder, which leaves that "
+                "collection empty",
+                path=path,
+                expected="the folder of a collection",
+            )
 
 
 def _rename(making: Path, target: Path, files: Files) -> None:

@@ -1,5 +1,6 @@
 """`backup`: a copy that opens as a folder, made beside writers, complete or not there at all."""
 
+import shutil
 import threading
 
 import numpy as np
@@ -114,3 +115,21 @@ def test_damage_is_not_copied(tmp_path):
 def test_memory_has_no_backup():
     with pytest.raises(UnsupportedError, match="PersistentClient"):
         chroma_search.EphemeralClient().backup("anywhere")
+
+
+def test_a_collection_whose_folder_is_missing_is_damage_and_not_left_out(tmp_path):
+    client, collection = filled(tmp_path / "data")
+    client.close()
+    shutil.rmtree(tmp_path / "data" / "collections" / str(collection.id))
+    with pytest.raises(CorruptionError, match="is missing, the folder of collection 'docs'"):
+        chroma_search.back_up(tmp_path / "data", tmp_path / "copy")
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_no_backup_has_left_is_not_removed(tmp_path):
+    client, _ = filled(tmp_path / "data")
+    (tmp_path / "copy.making").mkdir()
+    (tmp_path / "copy.making" / "notes").write_text("mine")
+    with pytest.raises(ConflictError, match=r"copy\.making exists, and is no unfinished backup"):
+        client.backup(tmp_path / "copy")
+    assert (tmp_path / "copy.making" / "notes").read_text() == "mine"
