@@ -111,6 +111,7 @@ def import_collection(
         StorageError: the disk is full or fails.
     """
     path = Path(source)
+    _check_regular(path)
     if mode not in MODES:
         raise InvalidInputError(f"mode must be one of {', '.join(MODES)}, got {mode!r}")
     chosen = file_format(path, format)
@@ -131,6 +132,14 @@ def import_collection(
         raise
     n_written = work.n_records - work.n_skipped
     return ImportReport(name, str(path), chosen, work.n_records, n_written, work.n_skipped, is_new, work.dimension)
+
+
+def _check_regular(path: Path) -> None:
+    """Refuse what gives its bytes only once: a file is opened again after the first look at it."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise InvalidInputError(
+            f"{path} is no file but a pipe or a device: write its content to a file, and import that"
+        )
 
 
 def _opened(

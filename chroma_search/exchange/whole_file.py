@@ -24,27 +24,28 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Gene
 
     Args:
         path: where; its folder exists.
-        overwrite: replace a file that is there.
+        overwrite: replace a file that is there; of a link, the file that it leads to.
 
     Raises:
-        ConflictError: there is something at `path` already.
+        ConflictError: there is something at `path` already, or what no file can replace: a folder, a device, a pipe.
         StorageError: the disk is full or fails, the folder is missing or cannot be written.
     """
-    target = Path(path)
-    _check_free(target, overwrite)
+    place = Path(path)
+    _check_free(place, overwrite)
+    target = Path(os.path.realpath(place))  # a link stays one: the file that it leads to is replaced
     temporary = target.with_name(f"{target.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _check_free(target, overwrite)
+        _check_free(place, overwrite)
         os.replace(temporary, target)
     except BaseException as error:
         with suppress(OSError):
             os.unlink(temporary)
         if isinstance(error, OSError):
-            raise StorageError(f"cannot write {target}: {error.strerror or error}{_advice(target)}") from error
+            raise StorageError(f"cannot write {place}: {error.strerror or error}{_advice(target)}") from error
         raise
     with suppress(OSError):  # the file is there and whole; a folder that cannot be synced is no reason to deny it
         DiskFiles().fsync_folder(target.parent)
@@ -53,6 +54,9 @@ def whole_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Gene
 def _check_free(target: Path, overwrite: bool) -> None:
     if target.is_dir():
         raise ConflictError(f"{target} is a folder: give the name of a file", kind="file", name=str(target))
+    if target.exists() and not target.is_file():
+        # Root could rename over it: then /dev/null is a file from now on.
+        raise ConflictError(f"{target} is a device or a pipe: give the name of a file", kind="file", name=str(target))
     if not overwrite and os.path.lexists(target):
         raise ConflictError(
             f"{target} exists: give another name, or say that it may be overwritten", kind="file", name=str(target)

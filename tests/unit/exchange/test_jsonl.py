@@ -1,6 +1,7 @@
 """JSON Lines: what stands in the file, what is read from lines of others, and how a wrong line is told."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -140,6 +141,15 @@ def test_a_file_without_line_ends_is_refused_before_memory_runs_out(client, tmp_
     path = write(tmp_path, [record(str(at)) for at in range(40_000)])
     with pytest.raises(InvalidInputError, match="line 1: longer than 1 MB"):
         import_collection(client, "imported", path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_a_pipe_is_refused_for_its_first_lines_could_not_be_read_again(client, tmp_path, form):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InvalidInputError, match="pipe is no file but a pipe or a device: write its content to a file"):
+        import_collection(client, "imported", tmp_path / "pipe", format=form)
+    assert client.list_collections() == []
 
 
 def test_long_lines_make_small_batches(client, tmp_path, monkeypatch):

@@ -54,6 +54,28 @@ def test_a_dangling_link_counts_as_something(tmp_path):
         pass
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_or_device_stays_what_it_is_also_when_a_link_leads_to_it(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(ConflictError, match=f"{name} is a device or a pipe"):
+            write(tmp_path / name, b"x", ValueError(), overwrite=True)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["link", "pipe"]
+
+
+def test_a_link_stays_one_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("folder/x")
+    with whole_file(tmp_path / "link", overwrite=True) as file:
+        file.write(b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "folder" / "x").read_bytes() == b"new"
+    assert [each.name for each in (tmp_path / "folder").iterdir()] == ["x"]
+
+
 def test_a_folder_is_no_place_for_a_file_and_a_missing_folder_is_told(tmp_path):
     with pytest.raises(ConflictError, match="is a folder"), whole_file(tmp_path, overwrite=True):
         pass
