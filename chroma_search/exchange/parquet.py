@@ -87,7 +87,8 @@ class ParquetSource:
         self._roles = roles_of(columns, names, path)
         in_roles = {*self._roles.values(), fields.JSON_COLUMN}
         self._fields = [name for name in names if name not in in_roles and not name.startswith(fields.INDEX_PREFIX)]
-        self._objects = [name for name in (self._roles.get("metadata", ""), fields.JSON_COLUMN) if name in names]
+        held = (self._roles.get("metadata"), fields.JSON_COLUMN)
+        self._objects = [name for name in held if name is not None and name in names]
         self._check_types()
         self._batch_rows = batch_size(batch_rows, self._dimension())
 

@@ -259,6 +259,8 @@ def test_a_column_named_metadata_can_be_an_ordinary_field(client, tmp_path):
         ({"n": [1.0, float("inf")]}, "row 2: .*'n' to be finite, got inf"),
         ({"tags": [["a"], ["b", None]]}, "row 2: .*'tags'"),
         ({"$bad": [None, 1]}, r"row 2: .*\$bad"),
+        ({"": [1, 2]}, "row 1: .*a metadata key cannot be empty"),
+        ({"": ['{"a": 1}', None]}, "row 1: .*a metadata key cannot be empty"),
         ({"document": [1, 2]}, "column 'document' holds int64"),
         ({"s": pa.array([{"indices": [1], "values": [0.5]}, {"indices": [2, 1], "values": [1.0, 2.0]}])}, "row 2: .*s"),
         ({"a": [1, 1], "metadata": ['{"a": 1}', None]}, "row 1: the metadata field 'a' stands there twice"),
