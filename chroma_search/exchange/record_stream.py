@@ -83,7 +83,12 @@ class CollectionFacts:
         except (TypeError, KeyError) as error:
             raise _damaged(where) from error
         parts = (facts.configuration, facts.metadata, facts.schema)
-        if version != FORMAT_VERSION or not all(part is None or isinstance(part, dict) for part in parts):
+        is_number = type(facts.dimension) is int and facts.dimension > 0
+        if (
+            version != FORMAT_VERSION
+            or not all(part is None or isinstance(part, dict) for part in parts)
+            or not (facts.dimension is None or is_number)
+        ):
             raise _damaged(where)
         return facts
 

@@ -13,6 +13,8 @@ from chroma_search import EphemeralClient, SparseVector
 from chroma_search.errors import DuplicateIDError, FormatVersionError, InvalidInputError
 from chroma_search.exchange import export_collection, import_collection, jsonl
 
+FACTS = {"format": 1, "name": "docs", "configuration": {}, "metadata": None, "schema": None, "dimension": 2}
+
 
 @pytest.fixture
 def client():
@@ -171,6 +173,8 @@ def test_an_empty_file_is_an_empty_collection(client, tmp_path):
         ({"chroma_search": {"format": 1}}, InvalidInputError, "damaged"),
         ({"chroma_search": 5}, InvalidInputError, "damaged"),
         ({"chroma_search": {"format": 0, "name": 1}}, InvalidInputError, "damaged"),
+        ({"chroma_search": {**FACTS, "dimension": "2"}}, InvalidInputError, "damaged"),
+        ({"chroma_search": {**FACTS, "dimension": -2}}, InvalidInputError, "damaged"),
     ],
 )
 def test_a_wrong_first_line_is_refused(client, tmp_path, header, error, message):
