@@ -34,10 +34,11 @@ def command(
     SOURCE is only read; no program should be writing there. The exit code is 1 when records could not be recovered: the
     report names them.
     """
-    from chroma_search.exchange.chroma_folder import import_chroma  # 0.4 s, which --help need not wait for
+    from chroma_search.exchange.chroma_folder import check_apart, import_chroma  # 0.4 s, which --help need not wait for
     from chroma_search.exchange.chroma_sqlite import checked_file
 
-    checked_file(source)  # before a folder is made for what cannot come
+    checked_file(source)  # before a folder is made for what cannot come, or in the one that never changes
+    check_apart(source, directory)
     with made_client(directory) as client, progress_bar("Importing") as show:
         report = import_chroma(
             source,

@@ -87,7 +87,9 @@ def import_chroma(
     """
     folder = Path(fspath(source)).expanduser()
     checked_file(folder)
-    _check_apart(folder, into)
+    settings = into.get_settings()
+    if settings.is_persistent:
+        check_apart(folder, Path(settings.persist_directory))
     with opened_for_reading(folder) as opened, ExitStack() as clients:
         tables = ChromaTables(opened.connection, str(opened.path))
         jobs = [
@@ -152,14 +154,17 @@ class _Targets:
         return self._clients[place]
 
 
-def _check_apart(folder: Path, into: EmbeddedClient) -> None:
-    settings = into.get_settings()
-    if settings.is_persistent:
-        target, origin = Path(settings.persist_directory).expanduser().resolve(), folder.resolve()
-        if target == origin or origin in target.parents:
-            raise InvalidInputError(
-                f"the database {target} is in the folder to import from, which is never changed: use another folder"
-            )
+def check_apart(folder: Path, database: Path) -> None:
+    """Refuse a database that is in the folder to import from.
+
+    Raises:
+        InvalidInputError: it is.
+    """
+    target, origin = database.expanduser().resolve(), folder.expanduser().resolve()
+    if target == origin or origin in target.parents:
+        raise InvalidInputError(
+            f"the database {target} is in the folder to import from, which is never changed: use another folder"
+        )
 
 
 def _chosen(found: list[SourceCollection], names: Sequence[str] | None) -> list[SourceCollection]:
@@ -180,9 +185,7 @@ def _check_names(jobs: Sequence[_Job], targets: _Targets) -> None:
     seen: set[tuple[str, Place]] = set()
     for job in jobs:
         name, (tenant, database) = job.source.name, job.place
-        validate_tenant_name(tenant)
-        validate_database_name(database)
-        validate_collection_name(name)
+        _check_allowed(name, tenant, database)
         if (name, job.place) in seen:
             raise ConflictError(
                 f"two databases of the folder have a collection {name!r}, and both would go to {tenant}/{database}: "
@@ -198,6 +201,22 @@ def _check_names(jobs: Sequence[_Job], targets: _Targets) -> None:
                 kind="collection",
                 name=name,
             )
+
+
+def _check_allowed(name: str, tenant: str, database: str) -> None:
+    """Refuse names that Chroma let pass and no client here could ask for."""
+    validate_collection_name(name)
+    for what, validate, value in (
+        ("tenant", validate_tenant_name, tenant),
+        ("database", validate_database_name, database),
+    ):
+        try:
+            validate(value)
+        except InvalidInputError as error:
+            raise InvalidInputError(
+                f"collection {name!r} cannot go to the {what} that it has in Chroma: {error}. Name another {what} to "
+                "import into, or only the other collections"
+            ) from error
 
 
 @contextmanager

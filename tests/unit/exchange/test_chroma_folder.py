@@ -449,3 +449,16 @@ def test_a_directory_that_changes_meanwhile_is_an_error(client: EmbeddedClient, 
     with pytest.raises(StorageError, match="changed while it was read"):
         import_chroma(folder, client, collections=["angles"], progress=write)
     assert client.count_collections() == 0
+
+
+@pytest.mark.parametrize(("what", "column", "name"), [("database", "name", "db/1"), ("tenant", "tenant_id", "t2")])
+def test_a_place_whose_name_is_not_allowed_here_is_told_with_what_to_do(
+    client: EmbeddedClient, tmp_path: Path, what: str, column: str, name: str
+) -> None:
+    folder = unpacked("1.5.9", tmp_path)
+    changed(folder, f"UPDATE databases SET {column} = '{name}'")
+    with pytest.raises(InvalidInputError, match=f"the {what} that it has in Chroma: .*Name another {what} to import"):
+        import_chroma(folder, client)
+    assert client.list_collections() == []
+    place: dict[str, Any] = {what: "allowed"}
+    assert import_chroma(folder, client, collections=["plain-l2"], **place).n_records
