@@ -11,6 +11,7 @@ from chroma_search.cli.folder import opened_client, opened_collection
 from chroma_search.cli.options import batch_rows_option, folder_argument, format_option, json_option, place_options
 from chroma_search.cli.output import print_json, print_text
 from chroma_search.cli.progress import progress_bar
+from chroma_search.errors import InvalidInputError
 
 
 @click.command("export")
@@ -39,6 +40,8 @@ def command(
 
     FILE is one state of the collection, whatever is written meanwhile, and appears whole or not at all.
     """
+    if str(file) == "-":
+        raise InvalidInputError("FILE is a file that appears whole or not at all, not stdout: give it a name")
     from chroma_search.exchange import export_collection  # 0.4 s, which --help need not wait for
 
     with opened_client(directory, tenant, database) as client, progress_bar(f"Exporting {collection}") as progress:

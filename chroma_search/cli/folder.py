@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chroma_search.config import DEFAULT_DATABASE, DEFAULT_TENANT
-from chroma_search.errors import InvalidInputError, NotFoundError, UnsupportedError
+from chroma_search.errors import CorruptionError, InvalidInputError, NotFoundError, UnsupportedError
 
 if TYPE_CHECKING:
     from chroma_search.client.embedded import EmbeddedClient
     from chroma_search.front.collection import Collection
 
 CATALOG = "catalog.sqlite"
+COLLECTIONS = "collections"
+CARD = "collection.json"
 CHROMA_FILE = "chroma.sqlite3"
 SHOWN_NAMES = 20
 MAX_LOOKED_AT = 1000
@@ -54,7 +58,7 @@ def check_folder(directory: Path) -> None:
     """Refuse what is no folder of ours.
 
     Raises:
-        NotFoundError, UnsupportedError: as `opened_client`.
+        NotFoundError, UnsupportedError: as `opened_client`. CorruptionError: its catalog is missing.
     """
     if (directory / CATALOG).is_file():
         return
@@ -68,10 +72,25 @@ def check_folder(directory: Path) -> None:
             why="its files have another format",
             instead=instead,
         )
+    if any(directory.glob(f"{COLLECTIONS}/*/{CARD}")):
+        path = str(directory / CATALOG)
+        raise CorruptionError(
+            f"{path} is missing, but collections are there: restore it from a backup, or repair the folder", path=path
+        )
     what = "has no catalog.sqlite" if directory.is_dir() else "is a file"
     raise NotFoundError(
         f"{directory} is no folder of chroma_search, it {what}{_near(directory)}", kind="folder", name=str(directory)
     )
+
+
+def check_mendable(directory: Path) -> None:
+    """Refuse what is no folder of ours, but not one that has lost its catalog: that is for verify and repair.
+
+    Raises:
+        NotFoundError, UnsupportedError: as `opened_client`.
+    """
+    with suppress(CorruptionError):
+        check_folder(directory)
 
 
 def opened_collection(client: EmbeddedClient, name: str | None) -> Collection:
@@ -131,3 +150,15 @@ def _ours_in(directory: Path) -> list[Path]:
         return sorted(each for each in islice(directory.iterdir(), MAX_LOOKED_AT) if (each / CATALOG).is_file())
     except OSError:  # a hint is not worth an error
         return []
+
+
+def bytes_below(folder: Path) -> int:
+    """Return the size of all files below a folder, where other processes may be removing some."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.stat(os.path.join(parent, name)).st_size
+            except FileNotFoundError:  # another process has removed it since
+                continue
+    return total

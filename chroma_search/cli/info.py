@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from chroma_search.cli.exit_codes import ExitCode, exit_code_of
-from chroma_search.cli.folder import CATALOG, check_folder, opened_client
+from chroma_search.cli.folder import CATALOG, COLLECTIONS, bytes_below, check_folder, opened_client
 from chroma_search.cli.options import folder_argument, json_option
 from chroma_search.cli.output import print_json, print_table, print_text
-from chroma_search.errors import StorageError
+from chroma_search.errors import NotFoundError, StorageError
 
 if TYPE_CHECKING:
     from chroma_search.front.collection import Collection
-
-COLLECTIONS = "collections"
 
 
 @click.command("info")
@@ -72,13 +69,18 @@ def _facts(directory: Path) -> tuple[dict[str, Any], int]:
             unfinished += [each.name for each in every if is_unfinished(each.name)]
             for collection in found:
                 facts, problem = _collection_facts(directory, collection)
+                if problem == ExitCode.NOT_FOUND:
+                    if collection.id not in {each.id for each in client.list_collections()}:
+                        continue  # another process has deleted it since
+                    facts["error"] = "its folder is missing: restore it from a backup, or repair the folder"
+                    problem = ExitCode.DAMAGED
                 code = code or problem
                 collections.append(facts)
         databases.append({"tenant": database.tenant, "database": database.name, "collections": len(found)})
     return {
         "directory": str(directory),
         "format_version": FORMAT_VERSION,
-        "bytes": _bytes_below(directory),
+        "bytes": bytes_below(directory),
         "tenants": sorted(state.tenants),
         "databases": databases,
         "collections": collections,
@@ -99,11 +101,11 @@ def _collection_facts(directory: Path, collection: Collection) -> tuple[dict[str
         "index": kind,
         "space": configuration[kind]["space"],
         "embedding_function": function.get("name"),
-        "bytes": _bytes_below(directory / COLLECTIONS / str(collection.id)),
+        "bytes": bytes_below(directory / COLLECTIONS / str(collection.id)),
     }
     try:
         stats = collection.stats()
-    except StorageError as error:
+    except (StorageError, NotFoundError) as error:
         return {**facts, "error": str(error)}, exit_code_of(error)
     return {
         **facts,
@@ -119,17 +121,6 @@ def _row(facts: dict[str, Any]) -> list[Any]:
         return [facts["name"], None, None, facts["error"], None, None, None, _size(facts["bytes"])]
     known = (facts["name"], facts["records"], facts["dimension"], facts["index"], facts["space"])
     return [*known, facts["embedding_function"], len(facts["segments"]), _size(facts["bytes"])]
-
-
-def _bytes_below(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(parent, name)).st_size
-            except FileNotFoundError:  # another process has removed it since
-                continue
-    return total
 
 
 def _size(n_bytes: int) -> str:

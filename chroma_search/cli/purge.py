@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from chroma_search.cli.folder import opened_client
+from chroma_search.cli.folder import bytes_below, opened_client
 from chroma_search.cli.options import folder_argument, json_option
 from chroma_search.cli.output import print_json, print_text
 from chroma_search.cli.progress import busy
@@ -20,15 +20,11 @@ def command(directory: Path, as_json: bool) -> None:
 
     What `repair` put aside in DIR/damaged goes, too. Other processes may go on reading and writing.
     """
-    before = _bytes(directory)
+    before = bytes_below(directory)
     with opened_client(directory, writes=True) as client, busy("Purging"):
         client.purge()
-    after = _bytes(directory)
+    after = bytes_below(directory)
     if as_json:
         print_json({"folder": str(directory), "bytes_before": before, "bytes_after": after})
     else:
         print_text(f"purged {directory}: {before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB now")
-
-
-def _bytes(directory: Path) -> int:
-    return sum(each.stat().st_size for each in directory.rglob("*") if each.is_file())

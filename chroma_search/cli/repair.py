@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from chroma_search.cli.exit_codes import ExitCode
+from chroma_search.cli.folder import check_mendable
 from chroma_search.cli.options import folder_argument, json_option
 from chroma_search.cli.output import print_json, print_text, printable
 from chroma_search.cli.progress import progress_bar
@@ -22,6 +23,7 @@ def command(directory: Path, as_json: bool) -> int:
     """
     from chroma_search.client.maintenance import repair  # 0.4 s, which --help need not wait for
 
+    check_mendable(directory)
     with progress_bar("Repairing collections") as show:
         report = repair(directory, progress=show)
     if as_json:

@@ -5,6 +5,7 @@ Other processes may write meanwhile: each file is looked at as it is at one mome
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
@@ -118,7 +119,9 @@ def verify(path: str | PathLike[str], *, progress: Progress | None = None) -> Ve
         n_segments, n_entries = n_segments + seen.n_segments, n_entries + seen.n_entries
         if progress is not None:
             progress(at + 1, len(places))
-    n_bytes = sum(_size(each) for each in folder.rglob("*") if not each.name.endswith("-shm"))
+    n_bytes = sum(  # by os.walk, which takes a folder that goes meanwhile for an empty one; rglob raises
+        _size(Path(parent, name)) for parent, _, names in os.walk(folder) for name in names if not name.endswith("-shm")
+    )
     return VerifyReport(str(folder), len(places), n_segments, n_entries, n_bytes, tuple(findings))
 
 

@@ -80,6 +80,25 @@ def test_info_of_a_damaged_collection_shows_the_others_and_is_exit_code_5(call, 
 
 
 @pytest.mark.slow
+def test_info_of_a_collection_without_its_folder_shows_the_others_and_is_exit_code_5(call, folder):
+    with PersistentClient(folder) as client:
+        client.create_collection("other", embedding_function=None).add(ids="a", embeddings=[1.0])
+        docs = client.get_collection("docs").id
+    shutil.rmtree(folder / "collections" / str(docs))
+    ran = call("info", folder, "--json")
+    assert ran.code == 5
+    damaged, other = ran.json["collections"]
+    assert (damaged["name"], "its folder is missing" in damaged["error"]) == ("docs", True)
+    assert other["records"] == 1
+
+
+def test_export_does_not_make_a_file_of_the_name_of_stdout(call, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ran = call("export", folder, "docs", "-", "--format", "jsonl")
+    assert (ran.code, "not stdout" in ran.err) == (2, True)
+    assert not (tmp_path / "-").exists()
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "jsonl"])
 def test_an_export_comes_back_in_another_folder(run, call, folder, tmp_path, suffix):
     file = tmp_path / f"docs.{suffix}"
@@ -158,6 +177,13 @@ def test_import_chroma_refuses_what_is_no_folder_of_chroma_and_makes_none(call, 
     assert ran.json["exit_code"] == 7
     assert call("import-chroma", tmp_path / "gone", tmp_path / "new").code == 3
     assert not (tmp_path / "new").exists()
+
+
+def test_import_chroma_makes_no_folder_within_the_one_it_reads(call, tmp_path):
+    (tmp_path / "chroma.sqlite3").write_bytes(b"")
+    ran = call("import-chroma", tmp_path, tmp_path / "new")
+    assert (ran.code, "use another folder" in ran.err) == (2, True)
+    assert [each.name for each in tmp_path.iterdir()] == ["chroma.sqlite3"]
 
 
 @pytest.mark.slow
