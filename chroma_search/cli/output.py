@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 CELL_CHARACTERS = 300
@@ -15,6 +16,25 @@ CELL_CHARACTERS = 300
 PART_CHARACTERS = 1 << 15
 PIPED_WIDTH = 160
 """Width of a table that no terminal shows."""
+
+
+class OutputError(OSError):
+    """Stdout cannot be written, for a reason that is no reader who has gone: a full disk, say."""
+
+
+@contextmanager
+def output_errors() -> Generator[None]:
+    """Tell what goes wrong with stdout from all else that goes wrong with files.
+
+    Raises:
+        OutputError: it cannot be written. BrokenPipeError: its reader has gone.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write the output: {error.strerror or error}") from error
 
 
 def print_json(document: Any) -> None:
@@ -52,8 +72,9 @@ def write(text: str) -> None:
     encoding = sys.stdout.encoding or "ascii"
     shown = text.encode(encoding, "backslashreplace").decode(encoding)
     # In parts: a reader who goes away is noticed at the next write, and some systems count an interrupted one as whole.
-    for start in range(0, len(shown), PART_CHARACTERS):
-        sys.stdout.write(shown[start : start + PART_CHARACTERS])
+    with output_errors():
+        for start in range(0, len(shown), PART_CHARACTERS):
+            sys.stdout.write(shown[start : start + PART_CHARACTERS])
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from chroma_search.cli.exit_codes import ExitCode
+from chroma_search.cli.output import OutputError, output_errors
 from chroma_search.version import __version__
 
 NAME = "chroma-search"
@@ -89,13 +90,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     is_json = "--json" in (given[: given.index("--")] if "--" in given else given)
     usual, warnings.formatwarning = warnings.formatwarning, _warning_line
+    _open_closed_streams()
     try:
         code = _run(given, is_json=is_json)
-        sys.stdout.flush()
+        with output_errors():
+            sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes stdout once more at its end: let that go nowhere, silently.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute_stdout()
         return ExitCode.BROKEN_PIPE
+    except OutputError as error:
+        from chroma_search.cli.failure import say  # only when there is something to say
+
+        _mute_stdout()
+        say(f"error: {error}")
+        return ExitCode.FAILED
     except (KeyboardInterrupt, click.Abort):
         return ExitCode.INTERRUPTED
     finally:
@@ -110,12 +118,24 @@ def _run(given: list[str], *, is_json: bool) -> int:
         return ended if isinstance(ended, int) else ExitCode.OK
     except click.exceptions.Exit as ended:
         return ended.exit_code
-    except (BrokenPipeError, click.Abort):
+    except (BrokenPipeError, OutputError, click.Abort):
         raise
     except Exception as error:
         from chroma_search.cli.failure import tell  # only when there is something to tell
 
         return tell(error, is_json=is_json)
+
+
+def _open_closed_streams() -> None:
+    """Let what goes to a stream that was closed before the start (`>&-`) go nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 until the process ends
+
+
+def _mute_stdout() -> None:
+    """Let what Python flushes once more at its end go nowhere, silently."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _warning_line(message: Any, *_: Any) -> str:

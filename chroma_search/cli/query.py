@@ -11,7 +11,7 @@ import click
 
 from chroma_search.cli.folder import opened_client, opened_collection
 from chroma_search.cli.options import folder_argument, json_option, place_options
-from chroma_search.cli.output import print_json, print_table, print_text, to_json, write
+from chroma_search.cli.output import output_errors, print_json, print_table, print_text, to_json, write
 from chroma_search.cli.search_text import collection_option, param_option, read_params, read_text, text_argument
 from chroma_search.errors import InvalidInputError
 
@@ -102,7 +102,7 @@ def _print(name: str, result: SearchResult, form: str) -> None:
         import pyarrow as pa
 
         table = result.to_arrow()
-        with pa.ipc.new_stream(sys.stdout.buffer, table.schema) as writer:
+        with output_errors(), pa.ipc.new_stream(sys.stdout.buffer, table.schema) as writer:
             writer.write_table(table)
     elif form == "json":
         print_json({"collection": name, "records": rows})

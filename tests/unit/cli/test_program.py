@@ -15,6 +15,7 @@ from chroma_search import PersistentClient
 from chroma_search.cli.exit_codes import MEANINGS, ExitCode, exit_code_of
 from chroma_search.cli.program import COMMANDS, program
 from chroma_search.errors import LockedError
+from tests.unit.cli.conftest import make_folder
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
@@ -148,6 +149,25 @@ def test_a_folder_that_is_not_ours_is_told_and_left_as_it_is(run, call, data, tm
     assert f"did you mean {data}?" in call("info", data.parent / "dat").err
 
 
+@pytest.mark.parametrize("command", ["verify", "repair"])
+def test_care_of_a_folder_that_is_not_ours_is_told_what_it_is(call, data, tmp_path, command):
+    (tmp_path / "chroma.sqlite3").write_text("")
+    ran = call(command, tmp_path)
+    assert (ran.code, f"chroma-search import-chroma {tmp_path} NEW_FOLDER" in ran.err) == (7, True)
+    assert f"did you mean {data}?" in call(command, data.parent / "dat").err
+
+
+def test_a_folder_without_its_catalog_is_damaged_and_not_unknown(call, tmp_path):
+    folder = make_folder(tmp_path / "data")
+    (folder / "catalog.sqlite").unlink()
+    for arguments in (["info"], ["query", "LIMIT 1"], ["backup", tmp_path / "copy"], ["purge"]):
+        ran = call(arguments[0], folder, *arguments[1:])
+        assert (ran.code, "catalog.sqlite is missing" in ran.err) == (5, True), arguments
+    assert call("verify", folder).code == 5
+    assert call("repair", folder).code == 1
+    assert call("query", folder, "LIMIT 1").code == 0
+
+
 def files_of(folder):
     """Return path -> content; without what SQLite needs for reading: its shared memory, and an empty -wal."""
     files = [each for each in folder.rglob("*") if each.is_file() and not each.name.endswith("-shm")]
@@ -193,6 +213,25 @@ def test_a_pipe_that_is_closed_ends_the_program_quietly(tmp_path):
         assert process.stderr is not None
         assert (process.stderr.read(), process.wait(60)) == (b"", 141), form
         process.stderr.close()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is always full")
+@pytest.mark.parametrize(
+    "arguments", [["--json"], ["--format", "jsonl"], ["--format", "arrow"]], ids=lambda each: each[-1]
+)
+def test_output_that_cannot_be_written_is_one_line(data, arguments):
+    command = [sys.executable, "-m", "chroma_search", "query", str(data), "LIMIT 4", *arguments]
+    with open("/dev/full", "wb") as full:
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (ran.returncode, ran.stderr) == (1, "error: cannot write the output: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sh closes the streams")
+def test_streams_that_are_closed_hold_nothing_up(data):
+    for closed, where, code in ((">&-", data, 0), ("2>&-", data / "none", 3)):
+        script = f'"$0" -m chroma_search info "$1" {closed}'
+        ran = subprocess.run(["sh", "-c", script, sys.executable, str(where)], capture_output=True)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (code, b"", b"")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pseudo-terminals")
