@@ -174,7 +174,8 @@ def write_vector(query: Any) -> str:
         if array.dtype.kind != "f":
             return write_list(array.tolist())
         with np.errstate(over="ignore"):
-            return "[" + ", ".join(map(str, array.astype(np.float32))) + "]"
+            shortest = map(float, map(str, array.astype(np.float32)))  # what numpy writes differs by its version
+            return "[" + ", ".join(map(repr, shortest)) + "]"
     nested = len(query) == 1 and isinstance(query[0], (list, tuple, np.ndarray))
     return write_vector(query[0]) if nested else write_list(query)
 

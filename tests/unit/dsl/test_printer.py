@@ -97,7 +97,7 @@ def test_a_filter_is_printed_with_the_fewest_parentheses(where, text):
         (Field("inf"), '"inf"'),
         (Field("x", -1), "field(x, default=-1)"),
         (Knn([1, 2.5]), "knn([1, 2.5])"),
-        (Knn(np.array([0.1, 1e10], np.float32)), "knn([0.1, 1e+10])"),
+        (Knn(np.array([0.1, 1e10], np.float32)), "knn([0.1, 10000000000.0])"),
         (Knn(np.array([0.1, 2.0])), "knn([0.1, 2.0])"),
         (Knn([[1, 2]]), "knn([1, 2])"),
         (Knn("a", "s", 5, 1.5, True), "knn('a', key=s, limit=5, default=1.5, return_rank=true)"),
