@@ -24,6 +24,8 @@ from chroma_search.storage.files import DiskFiles, Files
 
 MAKING = ".making"
 """What the name of an unfinished backup ends in."""
+_OF_CATALOG = CATALOG.partition(".")[0] + "."
+"""What the names of the catalog, of its note and of its write-ahead file begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def back_up(path: str | PathLike[str], to: str | PathLike[str], *, progress: Pro
 def _check_ours(making: Path) -> None:
     """Refuse to work where something lies that no backup has left."""
     is_ours = making.is_dir() and all(
-        each.name == COLLECTIONS or each.name.startswith(CATALOG) for each in making.iterdir()
+        each.name == COLLECTIONS or each.name.startswith(_OF_CATALOG) for each in making.iterdir()
     )
     if not is_ours and os.path.lexists(making):
         raise ConflictError(
