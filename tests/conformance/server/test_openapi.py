@@ -16,7 +16,7 @@ from tests.conformance.server.serving import REPOSITORY, child_serving
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 
 
-EXAMPLES = 8
+EXAMPLES = 4
 """Requests made of each operation, and chains: a count, for a busy machine makes fewer in a time."""
 MOST_SECONDS = 240
 
