@@ -25,6 +25,8 @@ from tests.conformance.servers import kinds
 HOST = "127.0.0.1"
 HERE = ["memory", "folder", "async memory", "async folder"]
 EVERYWHERE = [*HERE, *(f"{word} {kind}" for kind in kinds() for word in ("http", "async http"))]
+OF_ANY_THREAD = [each for each in EVERYWHERE if "async" not in each]
+"""An async client belongs to one event loop."""
 
 _numbers = itertools.count()
 

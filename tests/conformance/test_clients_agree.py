@@ -28,8 +28,7 @@ from chroma_search.errors import (
     ForbiddenError,
     InvalidInputError,
 )
-from tests.conformance.awaited import Awaited
-from tests.conformance.clients import HOST, Clients, new_database_name
+from tests.conformance.clients import HOST, OF_ANY_THREAD, Clients, new_database_name
 from tests.functions import Letters
 
 
@@ -402,9 +401,8 @@ def test_another_dimension_is_refused_with_both_numbers(collection: Any) -> None
 # --- at the same time -------------------------------------------------------------------------------------------------
 
 
-def test_threads_share_a_client(request: pytest.FixtureRequest, open_client: Clients, client: Any) -> None:
-    if isinstance(client, Awaited):
-        pytest.skip("an async client belongs to one event loop")
+@pytest.mark.parametrize("open_client", OF_ANY_THREAD, indirect=True)
+def test_threads_share_a_client(client: Any) -> None:
     errors: list[BaseException] = []
 
     def work(number: int) -> None:

@@ -173,23 +173,20 @@ class RawConnection:
 
     def head(self) -> bytes:
         """Return the next answer up to the empty line below its headers."""
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            part = self.socket.recv(1)
-            if not part:
-                raise ConnectionResetError(f"closed after {head!r}")
-            head += part
-        return head
+        return self._until(b"\r\n\r\n")
 
     def status(self) -> int:
         """Return the status of the next answer."""
-        line = b""
-        while not line.endswith(b"\r\n"):
+        return int(self._until(b"\r\n").split(b" ")[1])
+
+    def _until(self, end: bytes) -> bytes:
+        held = b""
+        while not held.endswith(end):
             part = self.socket.recv(1)
             if not part:
-                raise ConnectionResetError(f"closed after {line!r}")
-            line += part
-        return int(line.split(b" ")[1])
+                raise ConnectionResetError(f"closed after {held!r}")
+            held += part
+        return held
 
     def is_readable(self) -> bool:
         """Tell whether something has come, or the connection was closed."""

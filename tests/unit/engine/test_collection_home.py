@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import weakref
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -32,17 +33,26 @@ def test_a_deleted_collection_in_memory_is_let_go_of_at_once() -> None:
         gc.enable()
 
 
-def test_the_first_write_after_another_process_has_deleted_the_collection_says_so(tmp_path) -> None:
-    """Whoever held it open and has only read so far: it was looked up before, and is gone since."""
-    with chroma_search.PersistentClient(tmp_path) as client:
+@contextmanager
+def collection_that_another_deleted(folder):
+    """Give a collection that was read, and deleted by another opener of the folder since."""
+    with chroma_search.PersistentClient(folder) as client:
         client.create_collection("docs", embedding_function=None).add(ids="a", embeddings=[1.0, 2.0])
-        reader = Database(tmp_path)
+        reader = Database(folder)
         engine = reader.get_collection("docs", DEFAULT_TENANT, DEFAULT_DATABASE)
         assert engine.count() == 1
         client.delete_collection("docs")
-        with pytest.raises(NotFoundError, match="the collection was deleted"):
-            engine.add(WriteBatch(["b"], np.ones((1, 2), np.float32)))
+        yield engine
         reader.close()
+
+
+def test_the_first_write_after_another_process_has_deleted_the_collection_says_so(tmp_path) -> None:
+    """Whoever held it open and has only read so far: it was looked up before, and is gone since."""
+    with (
+        collection_that_another_deleted(tmp_path) as engine,
+        pytest.raises(NotFoundError, match="the collection was deleted"),
+    ):
+        engine.add(WriteBatch(["b"], np.ones((1, 2), np.float32)))
 
 
 def test_a_collection_whose_folder_another_process_is_removing_is_deleted_without_an_error(tmp_path, monkeypatch):
@@ -63,14 +73,8 @@ def test_a_collection_whose_folder_another_process_is_removing_is_deleted_withou
 
 def test_a_flush_of_a_deleted_collection_does_not_make_its_folder_again(tmp_path):
     """Nobody would sweep it: the catalog has forgotten the collection when its folder was gone."""
-    with chroma_search.PersistentClient(tmp_path) as client:
-        client.create_collection("docs", embedding_function=None).add(ids="a", embeddings=[1.0, 2.0])
-        reader = Database(tmp_path)
-        engine = reader.get_collection("docs", DEFAULT_TENANT, DEFAULT_DATABASE)
-        assert engine.count() == 1
-        client.delete_collection("docs")
+    with collection_that_another_deleted(tmp_path) as engine:
         for call in (engine.flush, engine.compact):
             with pytest.raises(NotFoundError, match="the collection was deleted"):
                 call()
         assert list((tmp_path / "collections").iterdir()) == []
-        reader.close()
