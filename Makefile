@@ -1,5 +1,5 @@
 # The whole developer interface. Each target does its own set-up on a machine that has only
-# Python 3.10-3.13 (with venv), a C++ compiler (hnswlib builds from source) and make.
+# Python 3.10-3.13 (with venv), a C++ compiler (our kernels and hnswlib are built from source) and make.
 #
 # Packages come from the locks in requirements/ (names, versions, hashes; pip refuses anything else) and from the
 # package index that pip is configured for. PYTHON=python3.12 picks another interpreter for a new .venv.
@@ -52,10 +52,12 @@ bench: $(VENV)/.set-up-bench
 
 # --- set-up: one stamp per lock; a bigger lock holds all of a smaller one in the same versions ------------------------
 
+KERNELS := setup.py $(wildcard chroma_search/kernels/cpp/*)
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
 	  || { echo "Python 3.10 to 3.13 is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@command -v c++ g++ clang++ >/dev/null || { echo "A C++ compiler is needed, to build hnswlib (Debian: g++)"; exit 1; }
+	@command -v c++ g++ clang++ >/dev/null || { echo "A C++ compiler is needed, to build the kernels and hnswlib (Debian: g++)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 # $(1): lock, $(2): seconds it took on two cores with an empty pip cache, $(3): smaller locks that it covers.
@@ -67,13 +69,13 @@ define set_up
 	@touch $(foreach each,$(1) $(3),$(VENV)/.set-up-$(each))
 endef
 
-$(VENV)/.set-up-run: requirements/build.lock requirements/run.lock pyproject.toml | $(BIN)/python
+$(VENV)/.set-up-run: requirements/build.lock requirements/run.lock pyproject.toml $(KERNELS) | $(BIN)/python
 	$(call set_up,run,90)
 
-$(VENV)/.set-up-dev: requirements/build.lock requirements/dev.lock pyproject.toml | $(BIN)/python
+$(VENV)/.set-up-dev: requirements/build.lock requirements/dev.lock pyproject.toml $(KERNELS) | $(BIN)/python
 	$(call set_up,dev,160,run)
 
-$(VENV)/.set-up-bench: requirements/build.lock requirements/bench.lock pyproject.toml | $(BIN)/python
+$(VENV)/.set-up-bench: requirements/build.lock requirements/bench.lock pyproject.toml $(KERNELS) | $(BIN)/python
 	$(call set_up,bench,170,dev run)
 
 # --- locks ------------------------------------------------------------------------------------------------------------
@@ -83,19 +85,19 @@ $(VENV)/.set-up-bench: requirements/build.lock requirements/bench.lock pyproject
 COMPILE := $(VENV)-lock/bin/uv pip compile pyproject.toml -q --universal --python-version 3.10 --generate-hashes \
   --no-header --no-annotate --no-emit-index-url $(UV_PIP_ARGS)
 
-TESTED := --extra fast --extra server --extra otel
+TESTED := --extra server --extra otel
 
 lock:
 	@[ -x $(VENV)-lock/bin/uv ] || { $(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/python -m pip install -q uv; }
-	$(COMPILE) --extra fast -o requirements/run.lock
-	$(COMPILE) --extra fast --extra server -c requirements/run.lock -o requirements/server.lock
+	$(COMPILE) -o requirements/run.lock
+	$(COMPILE) --extra server -c requirements/run.lock -o requirements/server.lock
 	$(COMPILE) $(TESTED) -c requirements/server.lock --group dev -o requirements/dev.lock
 	$(COMPILE) $(TESTED) -c requirements/dev.lock --group dev --group bench -o requirements/bench.lock
 	$(subst pip compile pyproject.toml,pip compile,$(COMPILE)) -c requirements/run.lock --group pyproject.toml:build \
 	  -o requirements/build.lock
 
 clean:
-	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build chroma_search/kernels/*.so dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean

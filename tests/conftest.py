@@ -16,7 +16,6 @@ import hypothesis
 import numpy as np
 import pytest
 
-os.environ["CHROMA_SEARCH_KERNELS"] = "numba"  # which kernel runs must not depend on the tests that ran before
 os.environ["ANONYMIZED_TELEMETRY"] = "False"  # chromadb, our reference, reports home otherwise
 
 REPOSITORY = Path(__file__).parents[1]

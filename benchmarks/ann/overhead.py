@@ -26,7 +26,7 @@ FAR_HALF = 556
 """Buckets of a thousand that make half of all rows of nine classes in ten."""
 HARDEST = 20
 """Queries for which a filter is made up that allows just the half of all rows that is farther off."""
-HEAVY = ("numba", "sklearn", "hnswlib", "pyarrow", "lark", "pydantic")
+HEAVY = ("sklearn", "hnswlib", "pyarrow", "lark", "pydantic")
 
 
 def alternate(calls: dict[str, Callable[[int], object]], n_queries: int, rounds: int = 3) -> dict[str, float]:

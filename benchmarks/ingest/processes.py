@@ -1,8 +1,4 @@
-"""A measurement is a process of its own that prints one row of JSON; rows are appended to a file and never edited.
-
-The process gets the environment of a user: `benchmarks/__init__.py` forces the compiled kernels, which would load numba
-before the first answer; here a process begins as it does elsewhere.
-"""
+"""A measurement is a process of its own that prints one row of JSON; rows are appended to a file and never edited."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("chromadb", "zvec", "lancedb", "hnswlib", "numpy", "pyarrow", "numba")
+PACKAGES = ("chromadb", "zvec", "lancedb", "hnswlib", "numpy", "pyarrow")
 
 
 def measured(module: str, spec: dict[str, Any], *, prefix: tuple[str, ...] = ()) -> dict[str, Any] | None:
@@ -36,7 +32,7 @@ def measured(module: str, spec: dict[str, Any], *, prefix: tuple[str, ...] = ())
 
 def user_environment() -> dict[str, str]:
     """Return the environment of a measured process."""
-    ours = {"CHROMA_SEARCH_KERNELS": "", "ANONYMIZED_TELEMETRY": "False", "PYTHONPATH": str(ROOT)}
+    ours = {"ANONYMIZED_TELEMETRY": "False", "PYTHONPATH": str(ROOT)}
     # An installed package has its bytecode beside it, as the rivals have.
     return {name: value for name, value in {**os.environ, **ours}.items() if name != "PYTHONDONTWRITEBYTECODE"}
 

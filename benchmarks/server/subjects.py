@@ -46,7 +46,6 @@ class Subject:
         self.port = _free_port()
         folder.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "ANONYMIZED_TELEMETRY": "False"}
-        environment.pop("CHROMA_SEARCH_KERNELS", None)  # a user's server chooses by itself
         with log.open("wb") as written:
             self._process = subprocess.Popen(
                 command(name, folder, self.port), env=environment, stdout=written, stderr=subprocess.STDOUT

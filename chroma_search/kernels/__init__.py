@@ -1,5 +1,6 @@
-"""Functions over arrays: a plain numpy version of each, and a compiled twin that is used where numba is installed.
+"""Kernels: functions over arrays that are too hot for Python, in C++ (`cpp/`, built as `compiled`).
 
-`choice` picks between them; nothing else in the package imports numba. A kernel is a pure function: arrays in, arrays
-out, no objects, no locks, no files. Module `x.py` holds the reference, `x_numba.py` the twin with the same names.
+Each module here says what its kernels mean; `tests/reference/` says it again in numpy, and the two are compared. A
+kernel is a pure function: arrays in, arrays out. It takes arrays as they are (another dtype or order is a TypeError),
+lets go of the interpreter's lock while it runs, and trusts numbers of rows: who calls it has checked them.
 """

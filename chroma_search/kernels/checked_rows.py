@@ -1,8 +1,8 @@
 """CheckedRows: an array mapped from a file, each block of which is checked before it is first read.
 
 It is no numpy array, on purpose: what reads it takes rows (`rows[...]`, checked block by block) or all of it
-(`whole()`, checked once from end to end), and compiled kernels, which would read unchecked bytes, are only ever given
-`whole()` (see `frozen`). So the first queries of a process read and check the blocks they touch, not the file.
+(`whole()`, checked once from end to end). Compiled kernels look at the mark of a block before they read in it
+(`kernels/cpp/rows.h`). So the first queries of a process read and check the blocks they touch, not the file.
 
 Not for: what a block is checked against, and what its damage is called (`storage/array_file.py`).
 Invariant: no element leaves this object before the blocks it lies in were checked.
@@ -89,6 +89,17 @@ class CheckedRows(Generic[Scalar]):
                 if start < stop and flags.find(0, begin, end) >= 0:
                     self._check_missing(range(begin, end))
         return [view[start:stop] for start, stop in zip(starts, stops, strict=True)]
+
+    def unchecked(self) -> tuple[NDArray[Scalar], bytearray | None, int]:
+        """Return what a compiled kernel reads: the array, a byte per block (0: not checked), and the bytes of a block.
+
+        Where the byte is 0 it has `check_blocks` called first. None for the bytes: all blocks were checked.
+        """
+        return self._array, None if self._is_whole else self._flags, self._block_bytes
+
+    def check_blocks(self, begin: int, end: int) -> None:
+        """Check the blocks from `begin` to `end` - 1."""
+        self._check_missing(range(begin, end))
 
     def whole(self) -> NDArray[Scalar]:
         """Return all of it, checked: read-only, mapped."""

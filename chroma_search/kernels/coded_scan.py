@@ -1,4 +1,4 @@
-"""Which coded rows could be among the k nearest to a query: the numpy reference."""
+"""Which coded rows could be among the k nearest to a query."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chroma_search.kernels.blocks import row_blocks
-from chroma_search.kernels.graph_search import Code, Codes, Floats, Rows
+from chroma_search.kernels import compiled
+from chroma_search.kernels.checked_rows import RowsOf
+from chroma_search.kernels.graph_search import Code, Floats, Rows
 
 
 class CodedRows(NamedTuple):
@@ -18,10 +19,10 @@ class CodedRows(NamedTuple):
         residuals: float32, as long as `codes`: norm of what a code leaves out of its row.
     """
 
-    codes: Codes
+    codes: RowsOf[np.int8]
     scales: Floats
     offsets: Floats
-    residuals: Floats
+    residuals: RowsOf[np.float32]
 
 
 class CodedTarget(NamedTuple):
@@ -51,17 +52,4 @@ def in_reach(of: CodedRows, target: CodedTarget, rows: Rows, k: int, within: np.
     Returns:
         int64, ascending.
     """
-    chosen = rows if len(rows) else np.arange(len(of.codes))
-    estimates, errors = estimates_of(of, target, chosen)
-    limit = min(np.partition(estimates + errors, k - 1)[k - 1], within)
-    return chosen[estimates - errors <= limit]
-
-
-def estimates_of(of: CodedRows, target: CodedTarget, rows: Rows) -> tuple[Floats, Floats]:
-    """Return what orders the rows as their distances do, nearly, and how much each may be off."""
-    products = np.empty(len(rows), np.float32)
-    wide = target.code.astype(np.float64)  # sums of float64 are exact here
-    for block in row_blocks(len(rows), of.codes.shape[1]):
-        products[block] = of.codes[rows[block]].astype(np.float64) @ wide
-    estimates = of.offsets[rows] - target.factor * of.scales[rows] * products
-    return estimates, of.residuals[rows] * target.slope + target.slack
+    return compiled.in_reach(of, target, rows, k, within)

@@ -1,9 +1,4 @@
-"""Read-only views, so that a compiled kernel meets one type of array.
-
-numba compiles for read-only and for writable arrays apart. Vectors mapped from a file are read-only, so every input of
-a kernel is made so, and each kernel is compiled (and cached) once. A compiled kernel reads what it likes, so this is
-also where the rows of a file are checked from end to end (once) before one gets them.
-"""
+"""Read-only views: arrays that searches of several threads share, and that none of them may change."""
 
 from __future__ import annotations
 
@@ -24,7 +19,7 @@ def frozen(array: RowsOf[Scalar]) -> NDArray[Scalar]:
         CorruptionError: it is of a file, and damaged.
     """
     if type(array) is np.ndarray and not array.flags.writeable:
-        return array  # as most are after the first search
+        return array
     view = whole(array).view(np.ndarray)
     view.flags.writeable = False
     return view

@@ -1,4 +1,4 @@
-"""Which rows a sketch does not rule out of the k nearest to a query: the numpy reference.
+"""Which rows a sketch does not rule out of the k nearest to a query.
 
 One pass reads the first half of each sketch; the rows that look nearest are measured by their codes, which bounds the
 k-th smallest distance. Rows whose least possible distance is above that bound are ruled out, by the first half of the
@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from chroma_search.kernels.blocks import row_blocks
-from chroma_search.kernels.coded_scan import CodedRows, CodedTarget, estimates_of
-from chroma_search.kernels.graph_search import Code, Codes, Floats, Rows
+from chroma_search.kernels import compiled
+from chroma_search.kernels.checked_rows import RowsOf
+from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
+from chroma_search.kernels.graph_search import Code, Floats, Rows
 
 HALF = 64
 """Elements of half a sketch: one cache line. Compiled loops over them are unrolled, which made them 3x as fast."""
@@ -32,10 +33,10 @@ class SketchedRows(NamedTuple):
         second_terms: float32, shape (n, 2): the norms of `first_terms`, of the whole sketch.
     """
 
-    first: Codes
-    first_terms: Floats
-    second: Codes
-    second_terms: Floats
+    first: RowsOf[np.int8]
+    first_terms: RowsOf[np.float32]
+    second: RowsOf[np.int8]
+    second_terms: RowsOf[np.float32]
 
 
 class SketchedTarget(NamedTuple):
@@ -74,28 +75,4 @@ def not_ruled_out(
     Returns:
         int64, ascending; k rows at least, but for those.
     """
-    chosen = rows if len(rows) else np.arange(len(sketched.first))
-    offsets, scales, residuals, rests = sketched.first_terms[chosen].T
-    estimates = offsets - sketch.factor * scales * _products(sketched.first, chosen, sketch.code[:HALF])
-    least = estimates - _errors(residuals, rests, sketch.first_slopes)
-    n_seeds = min(SEEDS_PER_ROW * k, len(chosen))
-    measured, off = estimates_of(coded, target, chosen[np.argpartition(estimates, n_seeds - 1)[:n_seeds]])
-    limit = min(np.partition(measured + off, k - 1)[k - 1], within)
-    left = np.flatnonzero(least <= limit)
-    estimates = estimates[left] - sketch.factor * scales[left] * _products(
-        sketched.second, chosen[left], sketch.code[HALF:]
-    )
-    residuals, rests = sketched.second_terms[chosen[left]].T
-    return chosen[left[estimates - _errors(residuals, rests, sketch.slopes) <= limit]]
-
-
-def _products(codes: Codes, rows: Rows, code: Code) -> Floats:
-    products = np.empty(len(rows), np.float32)
-    wide = code.astype(np.float64)  # sums of float64 are exact here
-    for block in row_blocks(len(rows), HALF):
-        products[block] = codes[rows[block]].astype(np.float64) @ wide
-    return products
-
-
-def _errors(residuals: Floats, rests: Floats, slopes: Floats) -> Floats:
-    return residuals * slopes[0] + rests * slopes[1] + slopes[2]
+    return compiled.not_ruled_out(sketched, sketch, coded, target, rows, k, within)

@@ -33,7 +33,6 @@ from chroma_search.server.routes import ROUTES
 from chroma_search.server.settings import ServerSettings
 from chroma_search.server.shared_rates import LeasedRates, SharedRates
 from chroma_search.server.tracing import Tracing
-from chroma_search.server.warm_up import warm_up
 
 PREFIX = "/api/v2"
 PAGES = {"/openapi.json": "openapi", "/docs": "docs", "/metrics": "metrics"}
@@ -92,7 +91,6 @@ class Application:
         self._gateway = Gateway(
             self._database, settings, self._authentication, self._rates, self._metrics, self._requests, self._tracing
         )
-        warm_up(settings.persist_path)
 
     def close(self) -> None:
         """Let the calls at work end, and close the data."""

@@ -31,7 +31,7 @@ from chroma_search import (
 from chroma_search.embeddings.lsa import LsaEmbeddingFunction
 from chroma_search.errors import DimensionMismatchError, ForbiddenError, NotFoundError, UnsupportedError
 
-ENGINE = ("pyarrow", "hnswlib", "numba", "sklearn", "starlette", "uvicorn", "onnxruntime", "chromadb")
+ENGINE = ("pyarrow", "hnswlib", "sklearn", "starlette", "uvicorn", "onnxruntime", "chromadb")
 IDS = ["a", "b", "c", "d"]
 VECTORS = np.array([[0.1, 1.0], [1.1, 1.0], [2.1, 1.0], [3.1, 1.0]], np.float32)
 TEXTS = ["red fox", "grey wolf", "red wolf", "blue jay"]

@@ -26,7 +26,7 @@ from importlib.util import find_spec
 import chroma_search
 from chroma_search import AsyncHttpClient, HttpClient, K, Knn, Schema, Search, UnsupportedError, VectorIndexConfig
 
-assert not [name for name in ("pyarrow", "hnswlib", "numba", "sklearn", "chromadb") if find_spec(name)]
+assert not [name for name in ("pyarrow", "hnswlib", "sklearn", "chromadb") if find_spec(name)]
 port = int(sys.argv[1])
 client = HttpClient("127.0.0.1", port)
 schema = Schema().create_index(VectorIndexConfig(space="cosine"))

@@ -69,7 +69,7 @@ class Child:
 
     @staticmethod
     def _started() -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "CHROMA_SEARCH_KERNELS": "numpy"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", "tests.crash.damage_child"]
         return subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0

@@ -142,7 +142,7 @@ def _records(rng: np.random.Generator, name: str, numbers: Any) -> dict[str, Any
 def build(target: Path, seed: int = 0) -> History:
     """Build the folders under `target` in a child process, which is killed at the end, and return their history."""
     command = [sys.executable, "-m", "tests.crash.damage_folder", str(target), str(seed)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CHROMA_SEARCH_KERNELS": "numpy"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     assert done.returncode == -signal.SIGKILL, f"the writer ended with {done.returncode}"
     with (target / "history.pickle").open("rb") as file:

@@ -21,9 +21,9 @@ from chroma_search.indexes.vector.clustering import make_centroids, squared_dist
 from chroma_search.indexes.vector.hnsw import GRAPH, HnswIndex
 from chroma_search.indexes.vector.parameters import SpannParameters
 from chroma_search.indexes.vector.points import Points
+from chroma_search.kernels import centroid_list
 from chroma_search.kernels.blocks import row_blocks
 from chroma_search.kernels.checked_rows import RowsOf, whole
-from chroma_search.kernels.choice import centroid_list_kernels
 from chroma_search.model.distance import Vectors
 
 Ints = NDArray[np.int64]
@@ -66,12 +66,11 @@ class CentroidLists:
 
     def filled(self, points: Points, first: int, parameters: SpannParameters) -> CentroidLists:
         """Return lists that also hold the points from row `first` on; these lists do not change."""
-        kernels = centroid_list_kernels(points.vectors.size)
         owners, members = [np.repeat(np.arange(self.n_lists), np.diff(self.offsets))], [self.rows]
         for block in row_blocks(points.n - first, max(points.dim, min(self.n_lists, PRODUCT_LISTS))):
             rows = np.arange(block.start + first, block.stop + first)
             near, distances = self._nearest(points.at(slice(rows[0], rows[-1] + 1)), parameters.write_nprobe)
-            joined = kernels.replicas(
+            joined = centroid_list.replicas(
                 near,
                 distances,
                 self.centroids,

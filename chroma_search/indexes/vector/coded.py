@@ -23,7 +23,6 @@ from chroma_search.indexes.vector.exact_scan import Scanned, scan_one
 from chroma_search.indexes.vector.norms import Magnitudes, RowNorms, unit_vectors
 from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.kernels.checked_rows import RowsOf, VectorRows
-from chroma_search.kernels.choice import has_numba
 from chroma_search.kernels.sketch_scan import HALF
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors
@@ -122,7 +121,7 @@ class CodedIndex:
 
     def offers(self, request: VectorRequest) -> Sequence[Offer]:
         """Offer the scan of the matching rows; nothing without codes, or where the plain scan is as good."""
-        if not len(self._codes.values) or not has_numba() or request.k > MOST_WANTED:
+        if not len(self._codes.values) or request.k > MOST_WANTED:
             return ()
         dim, n = self._vectors.shape[1], request.n_matching
         measured_us = (request.k + REACHED) * (ROW_US + dim * FLOAT_US)

@@ -19,11 +19,9 @@ from numpy.typing import NDArray
 from chroma_search.indexes.vector.codes import ROUNDED_UP, RowCodes
 from chroma_search.indexes.vector.exact_scan import SMALLEST_NORMAL, UNIT_ROUNDOFF
 from chroma_search.indexes.vector.sketch import N_AXES, RowSketch
-from chroma_search.kernels.checked_rows import whole
-from chroma_search.kernels.choice import coded_scan_kernels, graph_kernels, sketch_scan_kernels
-from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
-from chroma_search.kernels.graph_search import SPACE_CODES, Code
-from chroma_search.kernels.sketch_scan import HALF, SketchedRows, SketchedTarget
+from chroma_search.kernels.coded_scan import CodedRows, CodedTarget, in_reach
+from chroma_search.kernels.graph_search import SPACE_CODES, Code, coded_query
+from chroma_search.kernels.sketch_scan import HALF, SketchedRows, SketchedTarget, not_ruled_out
 from chroma_search.model.distance import Space, Vectors
 
 Rows = NDArray[np.int64]
@@ -65,7 +63,7 @@ def rows_in_reach(
     n = len(codes.values) if rows is None else len(rows)
     if n <= k or k > MOST_WANTED:
         return rows
-    code, factor = graph_kernels(0.0).coded_query(point, codes.centre, SPACE_CODES[space])
+    code, factor = coded_query(point, codes.centre, SPACE_CODES[space])
     if not len(code):
         return rows
     target = point - codes.centre if space == "l2" else point
@@ -80,18 +78,15 @@ def rows_in_reach(
     coded = CodedTarget(code, factor, np.float32(weight * (length + lost)), np.float32(slack))
     limit = _estimate_at(within, target, codes, space) + rounding
     largest = np.float32(min(max(limit, -LARGEST), LARGEST)) if limit < math.inf else np.float32(np.inf)
-    of = CodedRows(whole(codes.values), codes.scales, codes.offsets, whole(codes.residuals))
+    of = CodedRows(codes.values, codes.scales, codes.offsets, codes.residuals)
     chosen = NO_ROWS if rows is None else rows
     if len(sketch.first):
-        sketched = SketchedRows(
-            whole(sketch.first), whole(sketch.first_terms), whole(sketch.second), whole(sketch.second_terms)
-        )
+        sketched = SketchedRows(sketch.first, sketch.first_terms, sketch.second, sketch.second_terms)
         aim = _sketched(target, sketch, codes.longest, space, rounding)
-        chosen = sketch_scan_kernels(n * HALF).not_ruled_out(sketched, aim, of, coded, chosen, k, largest)
-        n = len(chosen)
-        if n <= k:
+        chosen = not_ruled_out(sketched, aim, of, coded, chosen, k, largest)
+        if len(chosen) <= k:
             return chosen
-    return coded_scan_kernels(n * len(point)).in_reach(of, coded, chosen, k, largest)
+    return in_reach(of, coded, chosen, k, largest)
 
 
 def _estimate_at(distance: float, target: Vectors, codes: RowCodes, space: Space) -> float:
@@ -105,7 +100,7 @@ def _estimate_at(distance: float, target: Vectors, codes: RowCodes, space: Space
 def _sketched(target: Vectors, sketch: RowSketch, longest: float, space: Space, rounding: float) -> SketchedTarget:
     """Return the query as sketches are compared with it, and what bounds the error (see `sketch`)."""
     along = target @ sketch.axes
-    code, factor = graph_kernels(0.0).coded_query(along, np.zeros(N_AXES, np.float32), SPACE_CODES[space])
+    code, factor = coded_query(along, np.zeros(N_AXES, np.float32), SPACE_CODES[space])
     weight, length = 2.0 if space == "l2" else 1.0, _length(target)
     lost = _lost(along, code, factor, weight)
     slack = weight * longest * (1.02 * lost + 4 * sketch.blur * length) + rounding  # 1.02: the sketch of a row, rounded

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import LARGEST_NORM, RowNorms, norms_of, unit_vectors
+from chroma_search.kernels import distance
 from chroma_search.kernels.blocks import BLOCK_ELEMENTS, row_blocks
 from chroma_search.kernels.checked_rows import VectorRows
-from chroma_search.kernels.choice import distance_kernels
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors, exact_distances
 from chroma_search.record import record
@@ -77,8 +77,7 @@ def scan_one(of: Scanned, query: Floats, k: int, rows: Rows | None) -> Candidate
     if np.isnan(query).any():
         return _for_nan(n, k, rows)
     if of.space == "l2":
-        kernels = distance_kernels(of.vectors.size)
-        measured = kernels.l2_all(of.vectors, query) if rows is None else kernels.l2_rows(of.vectors, rows, query)
+        measured = distance.l2_all(of.vectors, query) if rows is None else distance.l2_rows(of.vectors, rows, query)
         stay = _nearest_relative(measured, k, of.vectors.shape[1])
         left = measured[stay].astype(np.float64)
     else:
@@ -125,8 +124,7 @@ def _product_estimates(of: Scanned, query: Floats, rows: Rows | None) -> tuple[D
     norms, dim = of.norms, of.vectors.shape[1]
     length = float(norms_of(query[None])[0])
     target = unit_vectors(query[None])[0] if of.space == "cosine" else query
-    kernels = distance_kernels(of.vectors.size)
-    dots = kernels.dot_all(of.vectors, target) if rows is None else kernels.dot_rows(of.vectors, rows, target)
+    dots = distance.dot_all(of.vectors, target) if rows is None else distance.dot_rows(of.vectors, rows, target)
     products = dots.astype(np.float64)
     factor = error_factor(dim)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -31,9 +31,9 @@ from chroma_search.indexes.vector.parameters import HnswParameters
 from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.indexes.vector.spread import spread_rows
 from chroma_search.indexes.vector.twins import Twins
+from chroma_search.kernels import graph_search
 from chroma_search.kernels.beside import Beside
 from chroma_search.kernels.checked_rows import RowsOf, VectorRows
-from chroma_search.kernels.choice import graph_kernels, has_numba
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import SPACE_CODES, Found, Graph
 from chroma_search.model.candidates import Candidates
@@ -77,10 +77,6 @@ CODE_US = 0.00035
 LIST_US = 0.02
 MASKED_US = 400.0
 """What a mask adds besides: its bits, where to start, and less use of what is in the cache."""
-NUMPY_ROW_US, NUMPY_LIST_US = 12.0, 40.0
-"""The same without numba: calls of numpy. A filter is then usually better scanned, and these figures say so."""
-NUMPY_PROBE_US, NUMPY_PLAIN_US, NUMPY_MASKED_US = 500.0, 3_000.0, 60_000.0
-"""What a probe and the two searches take as a whole without numba (60,000 x 784)."""
 BIT_US = 0.0005
 MEASURED_PER_KEPT = 0.48
 """Rows measured per row of the beam, as a factor of M (759 for a beam of 100 and M 16)."""
@@ -183,7 +179,7 @@ class HnswIndex:
         width = self._width(request.k, request.beam)
         if request.is_filtered:
             lists = width * min(_budget(selectivity), 1 + self._parameters.max_neighbors / (12 * selectivity))
-            cost_us = MASKED_US + self._cost_us(width) + lists * (LIST_US if has_numba() else NUMPY_LIST_US)
+            cost_us = MASKED_US + self._cost_us(width) + lists * LIST_US
             far_us = cost_us * FAR_WORTH
             reason = f"beam {width} over {request.n_matching} of {self.n_rows} rows"
             if request.is_far:
@@ -200,10 +196,10 @@ class HnswIndex:
         selectivity = int(np.count_nonzero(bits)) / max(1, self.n_rows)
         if self._searched is None or not self.n_rows:
             return Probe(selectivity, is_far=False)
-        kernels, space = graph_kernels(NUMPY_PROBE_US), SPACE_CODES[self._space]
+        space = SPACE_CODES[self._space]
         target = unit_vectors(query[None])[0] if self._space == "cosine" else query
-        near, _ = kernels.descend(self._searched, target, space)
-        share = kernels.share_around(self._searched.links, self._twins.bits_of_originals(bits), near)
+        near, _ = graph_search.descend(self._searched, target, space)
+        share = graph_search.share_around(self._searched.links, self._twins.bits_of_originals(bits), near)
         return Probe(share, share < FAR_SHARE * selectivity)
 
     def search(
@@ -256,16 +252,14 @@ class HnswIndex:
         n_measured = min(width * self._parameters.max_neighbors * MEASURED_PER_KEPT, self.n_rows)
         vector_us = self._vectors.shape[1] * FLOAT_US
         row_us = self._vectors.shape[1] * CODE_US if self._has_codes else vector_us
-        row_us += ROW_US + (0.0 if has_numba() else NUMPY_ROW_US)
+        row_us += ROW_US
         return CALL_US + self.n_rows * BIT_US + n_measured * row_us + (width * vector_us if self._has_codes else 0.0)
 
     def _plain(self, target: Vectors, width: int) -> Found:
         """Search all nodes with a beam of `width`."""
         assert self._searched is not None
         with self._marks.borrow() as (marks, mark):
-            return graph_kernels(NUMPY_PLAIN_US).search(
-                self._searched, target, SPACE_CODES[self._space], width, marks, mark
-            )
+            return graph_search.search(self._searched, target, SPACE_CODES[self._space], width, marks, mark)
 
     def _masked(
         self,
@@ -277,9 +271,9 @@ class HnswIndex:
     ) -> Found:
         """Search the allowed nodes with a beam of `width`."""
         assert self._searched is not None
-        kernels, space = graph_kernels(NUMPY_MASKED_US), SPACE_CODES[self._space]
-        near, n_passed = kernels.descend(self._searched, target, space)
-        share, selectivity = kernels.share_around(self._searched.links, bits, near), n_allowed / self.n_rows
+        space = SPACE_CODES[self._space]
+        near, n_passed = graph_search.descend(self._searched, target, space)
+        share, selectivity = graph_search.share_around(self._searched.links, bits, near), n_allowed / self.n_rows
         degree, budget = float(self._parameters.max_neighbors), _budget(selectivity)
         if share < FAR_SHARE * selectivity:
             degree, budget, width = degree * FAR_DEGREE, budget * FAR_BUDGET, min(width * FAR_WIDTH, self.n_rows)
@@ -287,7 +281,7 @@ class HnswIndex:
             degree *= SCARCE_DEGREE
         starts = np.concatenate([np.array([near]), starts])
         with self._marks.borrow() as (marks, mark):
-            found = kernels.masked_search(
+            found = graph_search.masked_search(
                 self._searched, target, space, bits, starts, width, round(degree), budget, marks, mark
             )
         return Found(found.rows, found.distances, found.n_measured + n_passed)

@@ -27,8 +27,8 @@ from chroma_search.indexes.vector.near_ties import rounding_slack, with_near_tie
 from chroma_search.indexes.vector.norms import Magnitudes, unit_vectors
 from chroma_search.indexes.vector.parameters import SpannParameters
 from chroma_search.indexes.vector.points import Points
+from chroma_search.kernels import centroid_list, distance
 from chroma_search.kernels.checked_rows import RowsOf, VectorRows
-from chroma_search.kernels.choice import centroid_list_kernels, distance_kernels
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.mask import Mask
@@ -163,9 +163,7 @@ class SpannIndex:
         n_probed = min(self._parameters.search_nprobe, self._lists.n_lists)
         near = _nearest_lists(self._lists, self._points.target(query), n_probed, None)
         with self._marks.borrow() as (marks, mark):
-            rows = centroid_list_kernels(self._vectors.size).rows_in_lists(
-                self._lists.offsets, self._lists.rows, near, NO_BITS, marks, mark
-            )
+            rows = centroid_list.rows_in_lists(self._lists.offsets, self._lists.rows, near, NO_BITS, marks, mark)
         share = float(np.count_nonzero(bits[rows])) / max(1, len(rows))
         return Probe(share, share < FAR_SHARE * selectivity)
 
@@ -190,21 +188,19 @@ class SpannIndex:
             wanted = min(wanted, int(np.count_nonzero(bits)))
         has_match = None
         if bits is not None and strategy == MASKED_LISTS:
-            kernels = centroid_list_kernels(self._vectors.size)
-            has_match = kernels.lists_with_match(self._lists.offsets, self._lists.rows, bits)
+            has_match = centroid_list.lists_with_match(self._lists.offsets, self._lists.rows, bits)
         return [self._one(self._lists, query, k, min(wanted, self.n_rows), bits, has_match) for query in queries]
 
     def _one(
         self, lists: CentroidLists, query: Vectors, k: int, wanted: int, bits: Bits | None, has_match: Bits | None
     ) -> Candidates:
         """Read lists, nearest first, until `search_nprobe` are read and `wanted` rows are met."""
-        kernels = centroid_list_kernels(self._vectors.size)
         n_usable = lists.n_lists if has_match is None else int(np.count_nonzero(has_match))
         target, n_probed = self._points.target(query), self._parameters.search_nprobe
         while True:
             near = _nearest_lists(lists, target, min(n_probed, n_usable), has_match)
             with self._marks.borrow() as (marks, mark):
-                rows = kernels.rows_in_lists(
+                rows = centroid_list.rows_in_lists(
                     lists.offsets, lists.rows, near, NO_BITS if bits is None else bits, marks, mark
                 )
             if len(rows) >= wanted or n_probed >= n_usable:
@@ -217,11 +213,10 @@ class SpannIndex:
         return Candidates(rows[kept], distances[kept], exact=False, visited=len(rows))
 
     def _distances(self, query: Vectors, rows: Ints) -> NDArray[np.float64]:
-        kernels = distance_kernels(self._vectors.size)
         if self._space == "l2":
-            return kernels.l2_rows(self._vectors, rows, query).astype(np.float64)
+            return distance.l2_rows(self._vectors, rows, query).astype(np.float64)
         target = unit_vectors(query[None])[0] if self._space == "cosine" else query
-        products = kernels.dot_rows(self._vectors, rows, target).astype(np.float64)
+        products = distance.dot_rows(self._vectors, rows, target).astype(np.float64)
         return 1.0 - (products * self._magnitudes.inverse[rows] if self._space == "cosine" else products)
 
 
@@ -235,9 +230,8 @@ def _nearest_lists(lists: CentroidLists, target: Vectors, count: int, has_match:
         found = lists.graph.search(target[None], count, mask, GRAPH if mask is None else MASKED_GRAPH)[0]
         if len(found) >= count:
             return np.sort(found.rows[np.argsort(found.distances, kind="stable")[:count]])
-    kernels = distance_kernels(lists.centroids.size)
     if usable is None:
-        distances = kernels.l2_all(lists.centroids, target)
+        distances = distance.l2_all(lists.centroids, target)
         return np.sort(np.argpartition(distances, count - 1)[:count]) if count < len(distances) else np.arange(count)
-    distances = kernels.l2_rows(lists.centroids, usable, target)
+    distances = distance.l2_rows(lists.centroids, usable, target)
     return np.sort(usable[np.argpartition(distances, count - 1)[:count]])

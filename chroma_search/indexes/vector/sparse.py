@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.allowed import allowed_bits
-from chroma_search.kernels.choice import posting_kernels
+from chroma_search.kernels import posting
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.mask import Mask
 from chroma_search.model.sparse_vector import SparseVector
@@ -109,8 +109,7 @@ class SparsePostings:
             return Candidates.empty()
         starts, ends = self._offsets[slots[known]], self._offsets[slots[known] + 1]
         factors = np.asarray(weights, np.float64)[known]
-        kernels = posting_kernels(len(self._rows))
-        rows, dots = kernels.weighted_sums(starts, ends, self._rows, self._weights, factors, self._n_rows)
+        rows, dots = posting.weighted_sums(starts, ends, self._rows, self._weights, factors, self._n_rows)
         visited = len(rows)
         if mask is not None and not (mask.is_all and mask.n >= self._n_rows):
             allowed = allowed_bits(mask, self._n_rows)[rows]

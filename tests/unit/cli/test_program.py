@@ -19,7 +19,7 @@ from tests.unit.cli.conftest import make_folder
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
-HEAVY = {"numba", "sklearn", "hnswlib", "pyarrow", "pydantic", "scipy", "lark", "onnxruntime", "pandas"}
+HEAVY = {"sklearn", "hnswlib", "pyarrow", "pydantic", "scipy", "lark", "onnxruntime", "pandas"}
 
 
 def command_of(name):

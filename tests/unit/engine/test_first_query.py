@@ -1,7 +1,6 @@
 """The first query of a process reads, checks and loads what it needs, not the file and not the package."""
 
 import json
-import os
 import subprocess
 import sys
 from typing import Any
@@ -13,7 +12,6 @@ import chroma_search
 from chroma_search.errors import CorruptionError
 from chroma_search.indexes.registry import vector_index
 from chroma_search.indexes.vector.hnsw import GRAPH
-from chroma_search.kernels import choice
 from chroma_search.storage.files import DiskFiles
 from chroma_search.storage.mapped_file import BLOCK_BYTES
 from chroma_search.storage.rows import Rows
@@ -32,7 +30,7 @@ query = np.load(sys.argv[2])
 client = chroma_search.PersistentClient(sys.argv[1])
 collection = client.get_collection("docs", embedding_function=None)
 found = collection.query(query_embeddings=[query], n_results=10)
-heavy = "pyarrow pydantic lark rich numba sklearn scipy hnswlib onnxruntime snowballstemmer"
+heavy = "pyarrow pydantic lark rich sklearn scipy hnswlib onnxruntime snowballstemmer"
 own = "dsl planner.optimizer planner.explain indexes.text indexes.scalar schema.schema embeddings.built_in"
 loaded = [each for each in [*heavy.split(), *(f"chroma_search.{part}" for part in own.split())] if each in sys.modules]
 (state,) = engine_backend(collection).engine.snapshot.segments
@@ -64,8 +62,7 @@ def folder(tmp_path_factory):
 def answer(folder):
     path, _ = folder
     command = [sys.executable, "-c", PROGRAM, path / "data", path / "query.npy"]
-    env = {**os.environ, "CHROMA_SEARCH_KERNELS": ""}  # as a user's process begins
-    run = subprocess.run(command, check=True, capture_output=True, text=True, env=env)
+    run = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(run.stdout)
 
 
@@ -118,12 +115,7 @@ def searched(path, params, query) -> tuple[list[int], SegmentFile]:
 LARGE = ("vectors", "graph.codes", "graph.links")
 
 
-@pytest.mark.parametrize("is_compiled", [False, True])
-def test_a_damaged_block_is_an_error_when_the_walk_reads_it_and_changes_no_answer(
-    stored, tmp_path, monkeypatch, is_compiled
-):
-    monkeypatch.setattr(choice, "has_numba", lambda: is_compiled)
-    monkeypatch.setattr(choice, "_is_forced", lambda: is_compiled)
+def test_a_damaged_block_is_an_error_when_the_walk_reads_it_and_changes_no_answer(stored, tmp_path):
     path, params, query, right = stored
     found, file = searched(path, params, query)
     assert found == right
@@ -140,4 +132,4 @@ def test_a_damaged_block_is_an_error_when_the_walk_reads_it_and_changes_no_answe
             else:
                 assert searched(copy, params, query)[0] == right
             n_refused, n_blocks = n_refused + touched, n_blocks + 1
-    assert n_refused == n_blocks if is_compiled else 0 < n_refused < n_blocks
+    assert 0 < n_refused < n_blocks

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from chroma_search.kernels import centroid_list, centroid_list_numba
+from chroma_search.kernels import centroid_list
+from tests.reference import centroid_list as reference
 
-BOTH = pytest.mark.parametrize("kernels", [centroid_list, centroid_list_numba], ids=["numpy", "numba"])
+BOTH = pytest.mark.parametrize("kernels", [reference, centroid_list], ids=["numpy", "compiled"])
 
 
 def random_lists(n_rows=200, n_lists=30, seed=0):

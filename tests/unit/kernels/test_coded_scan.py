@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from chroma_search.kernels import coded_scan, coded_scan_numba
+from chroma_search.kernels import coded_scan
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
+from tests.reference import coded_scan as reference
 
-BOTH = pytest.mark.parametrize("kernels", [coded_scan, coded_scan_numba], ids=["numpy", "numba"])
+BOTH = pytest.mark.parametrize("kernels", [reference, coded_scan], ids=["numpy", "compiled"])
 
 
 def random_rows(n, dim, seed):
@@ -30,7 +31,7 @@ def test_both_versions_keep_the_same_rows(slack):
                     for within in (np.float32(np.inf), np.float32(-30), np.float32(-1e38)):
                         left, right = (
                             coded_scan.in_reach(of, target, rows, k, within),
-                            coded_scan_numba.in_reach(of, target, rows, k, within),
+                            reference.in_reach(of, target, rows, k, within),
                         )
                         assert left.dtype == right.dtype == np.int64
                         assert left.tolist() == right.tolist()

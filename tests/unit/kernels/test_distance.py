@@ -1,12 +1,13 @@
-"""The compiled distance kernels against the numpy reference, and both against float64."""
+"""Distances of kernel and reference, against float64."""
 
 import numpy as np
 import pytest
 
 from chroma_search.indexes.vector.exact_scan import error_factor
-from chroma_search.kernels import distance, distance_numba
+from chroma_search.kernels import distance
+from tests.reference import distance as reference
 
-BOTH = pytest.mark.parametrize("kernels", [distance, distance_numba], ids=["numpy", "numba"])
+BOTH = pytest.mark.parametrize("kernels", [reference, distance], ids=["numpy", "compiled"])
 
 
 def data(n=300, dim=37, seed=0):
@@ -56,11 +57,3 @@ def test_overflow_and_nan_come_out_as_ieee_says_and_without_a_warning(kernels):
     assert got[2] == np.inf
     assert np.isnan(kernels.dot_rows(vectors, np.array([1]), query)[0])
     assert kernels.dot_all(vectors, query)[0] == -np.inf
-
-
-def test_the_numpy_blocks_do_not_change_the_answer(monkeypatch):
-    vectors, query = data(100, 16)
-    whole = distance.l2_all(vectors, query), distance.dot_rows(vectors, np.arange(100), query)
-    monkeypatch.setattr("chroma_search.kernels.blocks.row_blocks.__defaults__", (64,))
-    assert (distance.l2_all(vectors, query) == whole[0]).all()
-    assert (distance.dot_rows(vectors, np.arange(100), query) == whole[1]).all()

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
-from chroma_search.kernels import graph_search, graph_search_numba
+from chroma_search.kernels import graph_search
 from chroma_search.kernels.checked_rows import whole
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import COSINE, IP, L2, Graph
+from tests.reference import graph_search as reference
 
-BOTH = pytest.mark.parametrize("kernels", [graph_search, graph_search_numba], ids=["numpy", "numba"])
+BOTH = pytest.mark.parametrize("kernels", [reference, graph_search], ids=["numpy", "compiled"])
 
 
 def random_graph(n=400, dim=6, width=8, seed=0):
@@ -75,18 +76,18 @@ def test_both_versions_walk_the_same_way(space, has_codes):
         for _ in range(4):
             query = rng.integers(-8, 9, 6).astype(np.float32)
             down = graph_search.descend(graph, query, space)
-            assert down == graph_search_numba.descend(graph, query, space)
+            assert down == reference.descend(graph, query, space)
             starts = np.array([down[0], *rng.choice(400, 5), down[0]])
             for width in (1, 10, 400):
                 plain = [
                     as_lists(kernels.search(graph, query, space, width, marks(graph), 3))
-                    for kernels in (graph_search, graph_search_numba)
+                    for kernels in (reference, graph_search)
                 ]
                 assert plain[0] == plain[1]
             for share in (0.02, 0.3, 0.9):
                 bits = rng.random(400) < share
                 around = graph_search.share_around(graph.links, bits, down[0])
-                assert around == graph_search_numba.share_around(graph.links, bits, down[0])
+                assert around == reference.share_around(graph.links, bits, down[0])
                 for width, degree, budget in ((5, 4, 1), (20, 8, 32), (400, 16, 300)):
                     masked = [
                         as_lists(
@@ -94,7 +95,7 @@ def test_both_versions_walk_the_same_way(space, has_codes):
                                 graph, query, space, bits, starts, width, degree, budget, marks(graph), 3
                             )
                         )
-                        for kernels in (graph_search, graph_search_numba)
+                        for kernels in (reference, graph_search)
                     ]
                     assert masked[0] == masked[1]
 
@@ -118,8 +119,8 @@ def test_the_code_of_a_query_uses_its_range_and_no_sum_overflows(dim):
     query = np.random.default_rng(dim).normal(size=dim).astype(np.float32) * 1e10
     for space in (L2, COSINE):
         centre = np.full(dim, 3.0, np.float32)
-        code, factor = graph_search.coded_query(query, centre, space)
-        twin, twin_factor = graph_search_numba.coded_query(query, centre, space)
+        code, factor = reference.coded_query(query, centre, space)
+        twin, twin_factor = graph_search.coded_query(query, centre, space)
         assert (twin == code).all()
         assert twin_factor == factor
         assert int(np.abs(code.astype(np.int64)).sum()) * 127 < 2**31

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from chroma_search.kernels import sketch_scan, sketch_scan_numba
+from chroma_search.kernels import sketch_scan
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
 from chroma_search.kernels.sketch_scan import HALF, SketchedRows, SketchedTarget
+from tests.reference import sketch_scan as reference
 
-BOTH = pytest.mark.parametrize("kernels", [sketch_scan, sketch_scan_numba], ids=["numpy", "numba"])
+BOTH = pytest.mark.parametrize("kernels", [reference, sketch_scan], ids=["numpy", "compiled"])
 DIM = 300
 EVERYTHING = np.empty(0, np.int64)
 
@@ -35,8 +36,8 @@ def test_both_versions_keep_the_same_rows(slack):
             for k in (1, 2, 20):
                 if k < (len(rows) or n):
                     for within in (np.float32(np.inf), np.float32(-30), np.float32(-1e38)):
-                        left = sketch_scan.not_ruled_out(sketched, aim, coded, target, rows, k, within)
-                        right = sketch_scan_numba.not_ruled_out(sketched, aim, coded, target, rows, k, within)
+                        left = reference.not_ruled_out(sketched, aim, coded, target, rows, k, within)
+                        right = sketch_scan.not_ruled_out(sketched, aim, coded, target, rows, k, within)
                         assert left.dtype == right.dtype == np.int64
                         assert left.tolist() == right.tolist()
 

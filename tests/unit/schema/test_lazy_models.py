@@ -27,7 +27,7 @@ IndexRules().check_filter("x", 1)
 form = complete_form(None, config, {"x": ["int"]})
 IndexRules(checked_form(form)).check_filter("x", 1)
 load_collection_configuration_from_json(config.to_json())
-heavy = {"pydantic", "numba", "sklearn", "hnswlib", "pyarrow", "lark", "onnxruntime", "snowballstemmer"}
+heavy = {"pydantic", "sklearn", "hnswlib", "pyarrow", "lark", "onnxruntime", "snowballstemmer"}
 print(sorted(heavy & set(sys.modules)))
 chroma_search.schema.FtsIndexConfig
 print("pydantic" in sys.modules)

@@ -115,14 +115,6 @@ def test_offers_name_one_strategy_and_grow_with_the_work():
     assert offer(10, 20, True).cost_us > offer(10, 1000, True).cost_us
 
 
-def test_without_numba_a_filter_costs_what_numpy_needs(monkeypatch):
-    index = HnswIndex.build(normal(2000), "l2", {})
-    request = VectorRequest(10, 200, 2000, True)
-    compiled = index.offers(request)[0].cost_us
-    monkeypatch.setattr("chroma_search.indexes.vector.hnsw.has_numba", lambda: False)
-    assert index.offers(request)[0].cost_us > 20 * compiled
-
-
 @pytest.mark.parametrize("scale", [1e30, 1e-25, np.nan])
 def test_vectors_that_float32_cannot_compare_get_no_graph_and_no_offer(scale):
     index = HnswIndex.build(normal(100) * np.float32(scale), "l2", {})
