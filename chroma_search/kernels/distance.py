@@ -1,8 +1,8 @@
 """Float32 distances of one query to many rows.
 
 These are estimates with a known error bound (any order of summation), not the distances that results show: those
-come from `model.distance.exact_distances`. `l2` is the sum of squared differences, `dot` the plain product. Overflow, inf and
-NaN come out as IEEE says. Complexity O(rows * dim); no copy of the rows is made.
+come from `model.distance.exact_distances`. `l2` is the sum of squared differences, `dot` the plain product. Overflow,
+inf and NaN come out as IEEE says. Complexity O(rows * dim); no copy of the rows is made.
 """
 
 from __future__ import annotations
