@@ -1,5 +1,5 @@
 # The whole developer interface. Each target does its own set-up on a machine that has only
-# Python 3.10-3.13 (with venv), a C++ compiler (our kernels and hnswlib are built from source) and make.
+# Python 3.10-3.13 (with venv), a C++ compiler (the kernels, and hnswlib for tests, are built from source) and make.
 #
 # Packages come from the locks in requirements/ (names, versions, hashes; pip refuses anything else) and from the
 # package index that pip is configured for. PYTHON=python3.12 picks another interpreter for a new .venv.
@@ -57,7 +57,7 @@ KERNELS := setup.py $(wildcard chroma_search/kernels/cpp/*)
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
 	  || { echo "Python 3.10 to 3.13 is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@command -v c++ g++ clang++ >/dev/null || { echo "A C++ compiler is needed, to build the kernels and hnswlib (Debian: g++)"; exit 1; }
+	@command -v c++ g++ clang++ >/dev/null || { echo "A C++ compiler is needed, to build the kernels (Debian: g++)"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
 # $(1): lock, $(2): seconds it took on two cores with an empty pip cache, $(3): smaller locks that it covers.

@@ -22,9 +22,10 @@ from chroma_search.engine.database import Database
 from chroma_search.engine.database_folder import CATALOG
 from chroma_search.errors import InvalidConfigError, UnsupportedError
 from chroma_search.front.function_cache import RememberedFunction
+from chroma_search.kernels import IS_COMPILED
 
 IN_MEMORY = "ephemeral"
-ENGINE_LIBRARIES = ("hnswlib", "pyarrow", "sklearn")
+ENGINE_LIBRARIES = ("pyarrow", "sklearn")
 """What the distribution `chroma-search-client` does not bring."""
 CHROMA_FILE = "chroma.sqlite3"
 
@@ -130,10 +131,12 @@ def _check_installation() -> None:
         UnsupportedError: a library of the engine is missing.
     """
     missing = [name for name in ENGINE_LIBRARIES if find_spec(name) is None]
+    if not IS_COMPILED:
+        missing.append("its compiled kernels")
     if missing:
         instead = "pip install chroma-search in place of chroma-search-client, or use HttpClient()"
         raise UnsupportedError(
-            f"a database in this process needs {', '.join(missing)}, which is not installed here: {instead}",
+            f"a database in this process needs {' and '.join(missing)}, not installed here: {instead}",
             feature="a database in this process",
             why="only the client is installed",
             instead=instead,

@@ -1,6 +1,7 @@
 """Async backends of any sync one: each call runs in a worker thread, so that the event loop goes on.
 
-The engine's work is in numpy, SQLite and hnswlib, which mostly let go of the GIL; several calls run at the same time.
+The engine's work is in numpy, SQLite and compiled kernels, which mostly let go of the GIL; several calls run at the
+same time.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
+from chroma_search.kernels.graph_build import BuildPoints
 from chroma_search.kernels.graph_search import Graph
 from chroma_search.kernels.sketch_scan import SketchedRows, SketchedTarget
 
@@ -18,6 +19,14 @@ _Marks = NDArray[np.uint8]
 _Rows = NDArray[np.int64]
 
 INSTRUCTIONS: str  # that the innermost loops were chosen for: "baseline", "avx2" or "avx512"
+
+class GraphBuilder:
+    def __init__(
+        self, points: BuildPoints, links: _Ints, upper_links: _Ints, levels: _Ints, entry: int, ef_construction: int
+    ) -> None: ...
+    def insert(self, rows: _Rows) -> None: ...
+    @property
+    def entry(self) -> int: ...
 
 def coded_query(query: _Floats, centre: _Floats, space: int) -> tuple[NDArray[np.int16], float]: ...
 def descend(graph: Graph, query: _Floats, space: int) -> tuple[int, int]: ...

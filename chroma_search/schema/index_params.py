@@ -38,7 +38,7 @@ class Param:
 
 HNSW_PARAMS: dict[str, Param] = {
     "ef_construction": Param(100),
-    "max_neighbors": Param(16, most=10_000),  # hnswlib cuts larger ones, with a line on stderr
+    "max_neighbors": Param(16, most=10_000),
     "ef_search": Param(100),
     "num_threads": Param(0),
     "batch_size": Param(100, least=2),

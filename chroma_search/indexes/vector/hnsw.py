@@ -1,9 +1,9 @@
 """HNSW index: a navigable graph over the rows, searched with or without a mask.
 
-The graph is built by hnswlib (see `hnsw_graph`) and searched by our own kernels (see `kernels/graph_search`) over the
-stored vectors: the index holds links only, a search takes a mask without calling back into Python, and an index that
-readers hold never changes. Long vectors are first compared by codes of a byte per element (see `codes`). Where float32
-arithmetic cannot be trusted with some vector (see `norms`) the index offers nothing, and the planner scans.
+The graph is built by `hnsw_graph` and searched by `kernels/graph_search` over the stored vectors: the index holds links
+only, a search takes a mask without calling back into Python, and an index that readers hold never changes. Long vectors
+are first compared by codes of a byte per element (see `codes`). Where float32 arithmetic cannot be trusted with some
+vector (see `norms`) the index offers nothing, and the planner scans.
 
 Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share), `masked_graph`, and the
 exact one of the codes (see `coded`).
@@ -128,10 +128,10 @@ class HnswIndex:
         inserted = twins.distinct(len(vectors))
         if not magnitudes.is_trusted:
             return cls(vectors, space, parameters, None, magnitudes, twins, RowCodes.none(), RowSketch.none())
-        coding = Beside(lambda: _coded(vectors, space))
-        graph = build_graph(vectors, space, parameters, inserted)
-        codes, sketch = _faithful(*coding.result(), vectors, space, graph)
-        return cls(vectors, space, parameters, graph, magnitudes, twins, codes, sketch)
+        codes = _faithful(code_rows(vectors, space), vectors, space, inserted)
+        sketching = Beside(lambda: RowSketch.of(vectors, space, codes))
+        graph = build_graph(vectors, space, parameters, inserted, codes)
+        return cls(vectors, space, parameters, graph, magnitudes, twins, codes, sketching.result())
 
     def extended(self, vectors: Vectors) -> HnswIndex | None:
         """Return a new index with the further rows inserted; this one does not change."""
@@ -143,10 +143,11 @@ class HnswIndex:
         if self._graph is None:
             return None
         inserted = twins.distinct(len(vectors))
-        coding = Beside(lambda: _coded(vectors, self._space, self._codes, self._sketch))
-        graph = grown_graph(self._graph, vectors, self._space, self._parameters, inserted)
-        codes, sketch = _faithful(*coding.result(), vectors, self._space, graph)
-        return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins, codes, sketch)
+        held = self._codes if len(self._codes.values) else None
+        codes = _faithful(code_rows(vectors, self._space, held), vectors, self._space, inserted)
+        sketching = Beside(lambda: _sketched(vectors, self._space, codes, self._codes, self._sketch))
+        graph = grown_graph(self._graph, vectors, self._space, self._parameters, inserted, codes)
+        return HnswIndex(vectors, self._space, self._parameters, graph, magnitudes, twins, codes, sketching.result())
 
     def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store beside the vectors; `from_arrays` opens them again."""
@@ -287,23 +288,17 @@ class HnswIndex:
         return Found(found.rows, found.distances, found.n_measured + n_passed)
 
 
-def _coded(
-    vectors: Vectors, space: Space, codes: RowCodes | None = None, sketch: RowSketch | None = None
-) -> tuple[RowCodes, RowSketch]:
-    """Return codes and sketches of rows, of which the first may have some."""
-    made = code_rows(vectors, space, codes)
-    is_same_centre = sketch is not None and codes is not None and made.centre is codes.centre and len(sketch.first) > 0
-    if is_same_centre and sketch is not None:
-        return made, sketch.extended(vectors, space, made)
-    return made, RowSketch.of(vectors, space, made)
+def _sketched(vectors: Vectors, space: Space, codes: RowCodes, held: RowCodes, sketch: RowSketch) -> RowSketch:
+    """Return sketches of rows, of which the first have some if the codes are around the same centre."""
+    if len(sketch.first) and codes.centre is held.centre:
+        return sketch.extended(vectors, space, codes)
+    return RowSketch.of(vectors, space, codes)
 
 
-def _faithful(
-    codes: RowCodes, sketch: RowSketch, vectors: Vectors, space: Space, graph: HnswGraph
-) -> tuple[RowCodes, RowSketch]:
-    """Return codes and sketches as they are, or none where codes would mislead a walk over the graph."""
-    is_good = len(codes.values) > 0 and codes.are_faithful(vectors, space, graph.links)
-    return (codes, sketch) if is_good else (RowCodes.none(), RowSketch.none())
+def _faithful(codes: RowCodes, vectors: Vectors, space: Space, inserted: NDArray[np.int64]) -> RowCodes:
+    """Return codes as they are, or none where they would mislead a walk over the graph."""
+    is_good = len(codes.values) > 0 and codes.are_faithful(vectors, space, inserted)
+    return codes if is_good else RowCodes.none()
 
 
 def _searched(vectors: VectorRows, magnitudes: Magnitudes, graph: HnswGraph, codes: RowCodes) -> Graph:

@@ -33,7 +33,7 @@ class HnswParameters:
         """Read the fields of the `hnsw` configuration.
 
         `num_threads`, `batch_size`, `sync_threshold` and `resize_factor` are accepted and have no effect here: rows are
-        inserted by one thread, because insertion by several gives another graph each time.
+        inserted by one thread, because insertion by several would give another graph each time.
 
         Raises:
             InvalidConfigError: a field out of its bounds.
@@ -44,7 +44,7 @@ class HnswParameters:
         read.whole("sync_threshold", 1000, low=2)
         read.number("resize_factor", 1.2)
         return HnswParameters(
-            # hnswlib takes at least 2 (with 1, every row would be on infinitely many layers) and at most 10,000.
+            # With 1, every row would be on infinitely many layers.
             max_neighbors=max(2, read.whole("max_neighbors", 16, low=1, high=10_000)),
             ef_construction=read.whole("ef_construction", 100, low=1),
             ef_search=read.whole("ef_search", 100, low=1),

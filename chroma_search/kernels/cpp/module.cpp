@@ -1,6 +1,7 @@
 // chroma_search.kernels.compiled: what Python calls. Signatures and types: compiled.pyi; meaning: the modules beside it.
 #include <pybind11/pybind11.h>
 
+#include "graph_build.h"
 #include "graph_search.h"
 #include "lists.h"
 #include "scans.h"
@@ -18,6 +19,11 @@ PYBIND11_MODULE(compiled, m) {
         py::arg("mark"));
   m.def("masked_search", masked_search, py::arg("graph"), HERE("query"), py::arg("space"), HERE("bits"), HERE("starts"),
         py::arg("width"), py::arg("degree"), py::arg("budget"), HERE("marks"), py::arg("mark"));
+  py::class_<GraphBuilder>(m, "GraphBuilder")
+      .def(py::init<const py::tuple&, Array<int32_t>, Array<int32_t>, const Array<int32_t>&, int64_t, size_t>(),
+           py::arg("points"), HERE("links"), HERE("upper_links"), HERE("levels"), py::arg("entry"), py::arg("ef_construction"))
+      .def("insert", py::overload_cast<const Array<int64_t>&>(&GraphBuilder::insert), HERE("rows"))
+      .def_property_readonly("entry", &GraphBuilder::entry);
   m.def("l2_all", l2_all, py::arg("vectors"), HERE("query"));
   m.def("l2_rows", l2_rows, py::arg("vectors"), HERE("rows"), HERE("query"));
   m.def("dot_all", dot_all, py::arg("vectors"), HERE("query"));

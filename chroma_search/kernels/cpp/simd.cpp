@@ -18,10 +18,12 @@ namespace baseline {
 #define LANES 4
 #include "simd_loops.inc"
 #undef LANES
-constexpr Simd loops{"baseline", l2, dot, code_product, half_products};
+constexpr Simd loops{"baseline", l2, dot, code_product, codes_product, half_products};
 }  // namespace baseline
 
 #if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define HAS_AVX2
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #else
@@ -32,7 +34,7 @@ namespace avx2 {
 #define LANES 8
 #include "simd_loops.inc"
 #undef LANES
-constexpr Simd loops{"avx2", l2, dot, code_product, half_products};
+constexpr Simd loops{"avx2", l2, dot, code_product, codes_product, half_products};
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -46,7 +48,7 @@ namespace avx512 {
 #define LANES 16
 #include "simd_loops.inc"
 #undef LANES
-constexpr Simd loops{"avx512", l2, dot, code_product, half_products};
+constexpr Simd loops{"avx512", l2, dot, code_product, codes_product, half_products};
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop
