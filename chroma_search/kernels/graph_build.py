@@ -2,7 +2,7 @@
 
 One row after the other, each linked to some of those that are in: `M` on each of its layers, chosen so that none is
 nearer to another chosen one than to the row, and back from each of them, where as many as there is room for are kept in
-the same way. Distances are squared Euclidean, of codes where there are some. The same calls give the same graph.
+the same way. What is near is said by `BuildPoints`. The same calls give the same graph.
 """
 
 from __future__ import annotations
@@ -18,17 +18,24 @@ from chroma_search.kernels import compiled
 class BuildPoints(NamedTuple):
     """The points that a graph is built over, n of them: codes, or vectors.
 
+    Between two codes lies `(offset + offset - 2 * scale * scale * (code @ code)) * factor * factor`: without offsets
+    and factors the squared distance of what they code.
+
     Attributes:
         codes: int8, shape (n, dim), none of them -128; or None.
         scales: float32, shape (n,): what one step of a point's code is worth.
-        heights: float32, shape (n,): a further coordinate (`ip`); or empty.
-        vectors: float32, shape (n, dim), where there are no codes.
+        offsets: float32, shape (n,); empty for the squared norms of what is coded.
+        factors: float32, shape (n,); empty for 1.
+        vectors: float32, shape (n, dim), where there are no codes: their squared distance counts, or
+        is_product: their product, the largest first.
     """
 
     codes: NDArray[np.int8] | None
     scales: NDArray[np.float32] | None
-    heights: NDArray[np.float32] | None
+    offsets: NDArray[np.float32] | None
+    factors: NDArray[np.float32] | None
     vectors: NDArray[np.float32] | None
+    is_product: bool
 
 
 class GraphBuilder:

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import norms_of, unit_vectors
-from chroma_search.kernels.blocks import row_blocks
 from chroma_search.kernels.checked_rows import VectorRows
 from chroma_search.model.distance import Space, Vectors
 from chroma_search.record import record
@@ -52,13 +51,6 @@ class Points:
                 return unit_vectors(part)
             case "ip":
                 return np.concatenate([part, self._height(part)[:, None]], axis=1)
-
-    def heights(self) -> NDArray[np.float32]:
-        """Return the further coordinate of all points, shape (n,); none in the other spaces."""
-        if self.space != "ip":
-            return np.empty(0, np.float32)
-        blocks = row_blocks(self.n, self.vectors.shape[1])
-        return np.concatenate([self._height(self.vectors[block]) for block in blocks])
 
     def _height(self, part: Vectors) -> NDArray[np.float32]:
         return np.sqrt(np.maximum(self.radius**2 - norms_of(part) ** 2, 0.0)).astype(np.float32)

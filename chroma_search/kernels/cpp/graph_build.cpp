@@ -23,14 +23,18 @@ constexpr float UNKNOWN = std::numeric_limits<float>::quiet_NaN();
 }  // namespace
 
 Points::Points(const py::tuple& of)
-    : is_coded_(!of[0].is_none()), floats_(is_coded_ ? py::object(Array<float>(0)) : py::object(of[3])) {
+    : is_coded_(!of[0].is_none()),
+      is_product_(of[5].cast<bool>()),
+      floats_(is_coded_ ? py::object(Array<float>(0)) : py::object(of[4])) {
   n_ = floats_.size();
+  dim_ = floats_.width();
   if (!is_coded_) return;
   const Rows<int8_t> codes(of[0]);
-  const Rows<float> scales(of[1]), heights(of[2]);
+  const Rows<float> scales(of[1]), offsets(of[2]), factors(of[3]);
   n_ = codes.size();
   dim_ = codes.width();
-  if (scales.size() != n_ || (heights.size() != n_ && heights.size() != 0)) throw py::value_error("arrays of other lengths");
+  for (const auto* each : {&scales, &offsets, &factors})
+    if (each->size() != n_ && (each == &scales || each->size())) throw py::value_error("arrays of other lengths");
   stride_ = (offsetof(Code, values) + dim_ + LINE - 1) / LINE * LINE;
   const size_t alignment = n_ * stride_ >= HUGE_PAGE ? HUGE_PAGE : LINE;
   memory_.reset(new uint8_t[n_ * stride_ + alignment]);
@@ -42,10 +46,10 @@ Points::Points(const py::tuple& of)
   for (size_t row = 0; row < n_; ++row) {
     const auto at = static_cast<int64_t>(row);
     auto* const to = reinterpret_cast<Code*>(packed_ + row * stride_);
-    const float scale = *scales[at];
-    to->norm = scale * scale * static_cast<float>(simd.codes_product(codes[at], codes[at], dim_));
-    to->scale = scale;
-    to->height = heights.size() ? *heights[at] : 0.0f;
+    const float scale = to->scale = *scales[at];
+    to->factor = factors.size() ? *factors[at] : 1.0f;
+    to->offset = offsets.size() ? *offsets[at]
+                                : scale * scale * static_cast<float>(simd.codes_product(codes[at], codes[at], dim_));
     std::copy(codes[at], codes[at] + dim_, to->values);
   }
 }

@@ -8,7 +8,7 @@
 #include "rows.h"
 #include "simd.h"
 
-// Points between which squared Euclidean distance is measured: codes of them, or floats.
+// Points and how far they are from each other: codes of them, or floats. See BuildPoints in kernels/graph_build.py.
 class Points {
  public:
   explicit Points(const py::tuple& of);
@@ -16,11 +16,10 @@ class Points {
   size_t size() const { return n_; }
 
   float between(int64_t a, int64_t b) const {
-    if (!is_coded_) return simd.l2(floats_[a], floats_[b], floats_.width());
+    if (!is_coded_) return is_product_ ? -simd.dot(floats_[a], floats_[b], dim_) : simd.l2(floats_[a], floats_[b], dim_);
     const Code &one = code(a), &other = code(b);
     const auto product = static_cast<float>(simd.codes_product(one.values, other.values, dim_));
-    const float apart = one.height - other.height;
-    return one.norm + other.norm - 2.0f * one.scale * other.scale * product + apart * apart;
+    return (one.offset + other.offset - 2.0f * one.scale * other.scale * product) * one.factor * other.factor;
   }
 
   void prefetch(int64_t row) const {
@@ -33,14 +32,14 @@ class Points {
  private:
   // A code and the numbers that go with it side by side: whoever waits for one gets the others too.
   struct Code {
-    float norm, scale, height;
+    float offset, scale, factor;
     int8_t values[4];  // dim_ of them
   };
 
   const Code& code(int64_t row) const { return *reinterpret_cast<const Code*>(packed_ + static_cast<size_t>(row) * stride_); }
 
-  bool is_coded_;
-  size_t n_, dim_ = 0, stride_ = 0;
+  bool is_coded_, is_product_;
+  size_t n_, dim_, stride_ = 0;
   std::unique_ptr<uint8_t[]> memory_;
   uint8_t* packed_ = nullptr;  // where the first cache line in it begins
   Rows<float> floats_;

@@ -59,7 +59,7 @@ class Target {
   }
 
   void prefetch_for_estimate(int64_t row) const {
-    has_code() ? graph_.codes.values.prefetch_row(row) : graph_.vectors.prefetch_row(row);
+    has_code() ? graph_.codes.prefetch_row(row) : graph_.vectors.prefetch_row(row);
   }
 
   void prefetch_for_distance(int64_t row) const { graph_.vectors.prefetch_row(row); }

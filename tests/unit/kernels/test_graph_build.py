@@ -9,15 +9,26 @@ from tests.reference.graph_build import GraphBuilder as Reference
 NOTHING = np.empty(0, np.float32)
 
 
-def points(n, dim, seed, *, is_coded, has_heights=False):
+def points(n, dim, seed, kind):
+    """Return random points of whole numbers, and how far they are from each other."""
     rng = np.random.default_rng(seed)
     values = rng.integers(-6, 7, (n, dim)).astype(np.int8)
-    heights = rng.integers(0, 9, n).astype(np.float32) if has_heights else NOTHING
-    if not is_coded:
-        return BuildPoints(None, None, None, values.astype(np.float32)), values
+    wide = values.astype(np.float64)
+    if kind == "floats":
+        return BuildPoints(None, None, None, None, values.astype(np.float32), False), squares(wide)
+    if kind == "products":
+        return BuildPoints(None, None, None, None, values.astype(np.float32), True), -(wide @ wide.T)
     scales = rng.choice([1.0, 2.0], n).astype(np.float32)
-    wide = values * scales[:, None]
-    return BuildPoints(values, scales, heights, None), np.column_stack([wide, heights]) if has_heights else wide
+    wide *= scales[:, None]
+    if kind == "codes":
+        return BuildPoints(values, scales, NOTHING, NOTHING, None, False), squares(wide)
+    offsets, factors = (rng.choice(of, n).astype(np.float32) for of in ([0.0, 3.0], [1.0, 0.5]))
+    distances = offsets[:, None] + offsets - 2.0 * (wide @ wide.T)
+    return BuildPoints(values, scales, offsets, factors, None, False), distances * factors[:, None] * factors
+
+
+def squares(wide):
+    return ((wide[:, None, :] - wide[None]) ** 2).sum(2)
 
 
 def built(of, levels, m, ef_construction, orders):
@@ -41,15 +52,15 @@ def lists(links, upper, levels):
 
 
 @pytest.mark.parametrize("dim", [1, 5, 40])
-@pytest.mark.parametrize("kind", ["floats", "codes", "heights"])
+@pytest.mark.parametrize("kind", ["floats", "products", "codes", "scaled codes"])
 def test_it_makes_the_links_of_the_reference(kind, dim):
     for seed, (n, m, ef) in enumerate(((2, 2, 1), (60, 3, 4), (150, 4, 12), (120, 8, 200))):
-        of, wide = points(n, dim, seed, is_coded=kind != "floats", has_heights=kind == "heights")
+        of, between = points(n, dim, seed, kind)
+        distances = between.tolist()
         rng = np.random.default_rng(seed)
         levels = rng.choice([0, 0, 0, 1, 2], n).astype(np.int32)
         order = rng.permutation(n)
         left_out, order = order[:1], order[1:]  # a row that is not inserted has no links
-        distances = ((wide[:, None, :].astype(np.float64) - wide[None]) ** 2).sum(2).tolist()
         reference = Reference(lambda a, b, d=distances: d[a][b], levels.tolist(), m, ef)
         for row in order.tolist():
             reference.insert(row)
@@ -62,7 +73,7 @@ def test_it_makes_the_links_of_the_reference(kind, dim):
 
 
 def test_arrays_that_do_not_fit_are_refused():
-    of, _ = points(10, 3, 0, is_coded=False)
+    of, _ = points(10, 3, 0, "floats")
     levels = np.ones(10, np.int32)
     links, upper = np.full((10, 4), -1, np.int32), np.full((10, 2), -1, np.int32)
     with pytest.raises(ValueError, match="levels"):

@@ -202,8 +202,14 @@ def near_copies(n, seed):
     return vectors
 
 
-@pytest.mark.parametrize("make", [lambda n, seed: normal(n, seed).repeat(4, axis=1), near_copies])
-@pytest.mark.parametrize("space", ["l2", "cosine"])  # `ip` is built over other points, see hnsw_graph.py
+def of_varied_length(n, seed):
+    lengths = np.random.default_rng(seed).lognormal(0, 0.4, (n, 1))
+    vectors = normal(n, seed) + 2 * normal(20, 9)[np.arange(n) % 20]  # about twenty things
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True) * lengths).astype(np.float32)
+
+
+@pytest.mark.parametrize("make", [lambda n, seed: normal(n, seed).repeat(4, axis=1), near_copies, of_varied_length])
+@pytest.mark.parametrize("space", ["l2", "cosine", "ip"])
 def test_a_graph_finds_as_much_as_one_of_hnswlib(space, make):
     hnswlib = pytest.importorskip("hnswlib")
     vectors, queries = make(4_000, 1), make(100, 2)
