@@ -5,6 +5,7 @@
 # package index that pip is configured for. PYTHON=python3.12 picks another interpreter for a new .venv.
 
 PYTHON ?= python3
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
@@ -20,7 +21,7 @@ export ANONYMIZED_TELEMETRY := False
 
 help:
 	@echo "make demo    search a small real collection: dense, BM25, hybrid, filtered, explained"
-	@echo "make test    all tests (ARGS='-k rrf -x' is passed to pytest)"
+	@echo "make test    all tests, two at a time (JOBS=0: one after the other; ARGS='-k rrf -x' is passed to pytest)"
 	@echo "make check   ruff, pyright, import contracts, codespell"
 	@echo "make bench   benchmarks (BENCH=kernels for one; DATA=folder of measurement data, see benchmarks/README.md)"
 	@echo "make crash   kill a thousand writing processes and count what was lost (ARGS='--kills 5000 --seed 1')"
@@ -31,7 +32,7 @@ demo: $(VENV)/.set-up-run
 	@$(BIN)/python demo/run.py $(ARGS)
 
 test: $(VENV)/.set-up-dev
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.set-up-dev
 	$(BIN)/ruff check .
