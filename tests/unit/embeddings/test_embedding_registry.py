@@ -213,7 +213,7 @@ def test_a_function_whose_methods_fail_is_legacy_with_the_reason() -> None:
             assert embedding_function_to_config(function) == {"type": "legacy"}  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"x"], ids=repr)
+@pytest.mark.parametrize("value", [object(), float("nan"), {1, 2}, b"x"], ids=lambda value: type(value).__name__)
 def test_a_configuration_that_json_cannot_hold_is_refused(value: object) -> None:
     with pytest.raises(InvalidConfigError, match="JSON"):
         embedding_function_to_config(Constant(value))

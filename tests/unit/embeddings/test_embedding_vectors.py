@@ -94,7 +94,11 @@ def test_anything_else_in_a_list_or_array_is_refused(returned: object) -> None:
         normalize_embeddings(returned)
 
 
-@pytest.mark.parametrize("returned", [None, {"error": "test"}, (1.0, 2.0), "text", 1.0, iter([[1.0]])], ids=repr)
+@pytest.mark.parametrize(
+    "returned",
+    [None, {"error": "test"}, (1.0, 2.0), "text", 1.0, iter([[1.0]])],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_is_neither_list_nor_array_is_a_wrong_type(returned: object) -> None:
     with pytest.raises(WrongTypeError, match="list or a numpy array"):
         normalize_embeddings(returned)

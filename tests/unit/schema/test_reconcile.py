@@ -96,7 +96,7 @@ def test_where_the_configuration_names_no_function_the_schemas_counts() -> None:
         (None, {"hnsw:space": "ip"}),
         (None, {"hnsw:M": 5}),
     ],
-    ids=str,
+    ids=lambda value: ", ".join(value or ()) or "nothing",  # no address of an object: test ids stay the same
 )
 def test_two_different_vector_indexes_are_refused(configuration: Any, metadata: Any) -> None:
     with pytest.raises(InvalidConfigError, match="Cannot set both collection config and schema simultaneously"):
