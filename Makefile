@@ -98,8 +98,8 @@ lock:
 	  -o requirements/build.lock
 
 clean:
-	rm -rf build chroma_search/kernels/*.so dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean
-	rm -rf $(VENV) $(VENV)-lock
+	rm -rf $(VENV) $(VENV)-lock chroma_search/kernels/*.so

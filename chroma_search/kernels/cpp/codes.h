@@ -23,11 +23,7 @@ struct Codes {
 
   size_t size() const { return values.size(); }
 
-  void prefetch_row(int64_t row) const {
-    values.prefetch_row(row);
-    scales.prefetch_row(row);
-    offsets.prefetch_row(row);
-  }
+  void prefetch_row(int64_t row) const { values.prefetch_row(row); }
 
   float estimate(int64_t row, const int16_t* code, float factor) const {
     const int32_t product = simd.code_product(values[row], code, values.width());
