@@ -1,6 +1,8 @@
 """A child of this very process, for what a fork must leave whole (`tests/crash/nursery.py` forks by the thousand)."""
 
+import faulthandler
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ def forked(work: Callable[[], object]) -> int:
     pid = os.fork()
     if pid == 0:  # the child: no error may escape from here
         try:
+            faulthandler.register(signal.SIGUSR1, file=sys.__stderr__, all_threads=True)
             work()
             os._exit(0)
         except BaseException as error:
@@ -33,6 +36,8 @@ def status(pid: int) -> int:
         if ended:
             return os.waitstatus_to_exitcode(code)
         time.sleep(0.01)
+    os.kill(pid, signal.SIGUSR1)  # it says where it hangs
+    time.sleep(0.5)
     os.kill(pid, 9)
     os.waitpid(pid, 0)
     raise AssertionError("the child hangs")

@@ -33,7 +33,7 @@ _ASIDE_S = 0.05
 
 
 class OpenFile(Protocol):
-    """A file with a connection of this process.
+    """A file that this process may have a connection to.
 
     Attributes:
         lock: held by whoever uses the connection.
@@ -53,15 +53,21 @@ class OpenFile(Protocol):
 
 
 class OpenFiles:
-    """The files that are open, by their paths."""
+    """The files of this process, and by their paths those that are open."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._files: WeakSet[OpenFile] = WeakSet()
         self._open: dict[str, WeakSet[OpenFile]] = {}
         self._lost: set[str] = set()
         self._held: dict[OpenFile, threading.RLock] = {}  # during a fork
         self._no_fork = threading.Event()
         self._no_fork.set()
+
+    def add(self, file: OpenFile) -> None:
+        """Note a file: its lock is held during a fork, also while it is not open or in memory only."""
+        with self._lock:
+            self._files.add(file)
 
     def enter(self, path: str, file: OpenFile, look: Callable[[], None]) -> None:
         """Note that a file will be opened; `look` at it before, whose errors refuse that, unless it is open already.
@@ -99,9 +105,8 @@ class OpenFiles:
         self._no_fork.clear()
         while not self._hold(all_or_none=time.monotonic() < until):
             time.sleep(0)
-        for _, file in self._files():
-            if file in self._held:
-                file.let_go()
+        for file in self._held:
+            file.let_go()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
@@ -110,8 +115,8 @@ class OpenFiles:
 
     def after_fork_in_child(self) -> None:
         """Go on without the files that were in use."""
-        for path, file in self._files():  # all others have left
-            self._lost.add(path)
+        self._lost.update(self._open)  # all others have left
+        for file in {file for files in self._open.values() for file in files} | (set(self._files) - self._held.keys()):
             file.lose()
         self._no_fork = threading.Event()  # of the old one, a thread of the parent may have been the keeper
         self.after_fork_in_parent()
@@ -119,7 +124,7 @@ class OpenFiles:
     def _hold(self, *, all_or_none: bool) -> bool:
         """Take the locks of the files; those of some alone could be waited for by who holds the others."""
         self._lock.acquire()
-        for _, file in self._files():
+        for file in list(self._files):
             if file.lock.acquire(timeout=0.0 if file.is_long else _EACH_S):
                 self._held[file] = file.lock
             elif all_or_none and not file.is_long:
@@ -132,9 +137,6 @@ class OpenFiles:
             lock.release()
         self._held = {}
         self._lock.release()
-
-    def _files(self) -> list[tuple[str, OpenFile]]:
-        return [(path, file) for path, files in self._open.items() for file in files]
 
 
 OPEN_FILES = OpenFiles()

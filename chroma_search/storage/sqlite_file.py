@@ -105,6 +105,7 @@ class SqliteFile:
         self._is_folder_synced = False
         self._is_closed = False
         self._connection: sqlite3.Connection | None = None
+        OPEN_FILES.add(self)
         self._own()
 
     def __del__(self) -> None:

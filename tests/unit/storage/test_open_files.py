@@ -194,6 +194,52 @@ def test_a_fork_waits_for_writers_of_other_threads(tmp_path):
 
 
 @needs_fork
+def test_a_fork_waits_for_a_thread_that_is_about_to_open_a_file(tmp_path):
+    with closing(SqliteFile(tmp_path / "numbers.sqlite", SCHEMA)) as file:
+        is_over = threading.Event()
+
+        def open_again():
+            while not is_over.is_set():
+                with file.lock:
+                    time.sleep(0.005)
+                    file.execute("SELECT count(*) FROM numbers")  # opens it: every fork closes it
+
+        thread = threading.Thread(target=open_again)
+        thread.start()
+        try:
+            pids = [forked(lambda: file.execute("SELECT count(*) FROM numbers")) for _ in range(5)]  # quickly
+            assert [status(pid) for pid in pids] == [0] * 5
+        finally:
+            is_over.set()
+            thread.join()
+
+
+@needs_fork
+def test_a_fork_waits_for_threads_that_use_what_is_in_memory():
+    with closing(SqliteFile(None, SCHEMA)) as file:
+        is_over = threading.Event()
+
+        def write():
+            while not is_over.is_set():
+                with file.writing():
+                    file.execute("INSERT INTO numbers VALUES (1)")
+                    time.sleep(0.005)
+                    file.execute("INSERT INTO numbers VALUES (1)")
+
+        def check():
+            assert file.execute("SELECT count(*) FROM numbers")[0][0] % 2 == 0
+
+        thread = threading.Thread(target=write)
+        thread.start()
+        try:
+            for _ in range(5):
+                assert status(forked(check)) == 0
+        finally:
+            is_over.set()
+            thread.join()
+
+
+@needs_fork
 def test_a_child_does_not_touch_a_file_that_its_parent_was_using_at_the_fork(tmp_path, monkeypatch):
     monkeypatch.setattr(open_files, "FORK_S", 0.05)
     path = tmp_path / "numbers.sqlite"
