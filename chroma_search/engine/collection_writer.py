@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, TypeVar
 from chroma_search.engine.after_fork import renew_after_fork
 from chroma_search.engine.collection_home import CollectionHome
 from chroma_search.engine.record_store import refusal_of
+from chroma_search.engine.taking_turns import TakingTurns
 from chroma_search.engine.write_queue import WaitingWrite, WriteQueue, merged
 from chroma_search.errors import LockedError
 from chroma_search.storage.failpoint import reach
 from chroma_search.storage.log import Log
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.snapshot import Snapshot
-from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
 
 if TYPE_CHECKING:
     from chroma_search.requests import WriteBatch
@@ -42,6 +42,7 @@ class CollectionWriter:
         self._on_growth = on_growth
         self.queue = WriteQueue()
         """What waits to be written by a thread of this process."""
+        self._turns = TakingTurns()
         renew_after_fork(self)
 
     def begin_anew(self) -> None:
@@ -90,17 +91,19 @@ class CollectionWriter:
         """Write under the lock, as soon as no other process holds that of the log; readers go on meanwhile.
 
         Raises:
-            LockedError: another process has been writing for `BUSY_S`.
+            LockedError: other processes have been writing for `BUSY_S`.
         """
-        until = time.monotonic() + BUSY_S
+        arrived_at = time.monotonic()
+        self._turns.begin()
         while True:
             try:
                 with self._home.lock:
-                    return write(self._home.opened_log())
-            except LockedError:
-                if time.monotonic() >= until:
-                    raise
-            time.sleep(RETRY_S)
+                    written = write(self._home.opened_log())
+            except LockedError as error:
+                self._turns.wait(arrived_at, error)
+            else:
+                self._turns.end()
+                return written
 
     def _carry_out_with(self, own: WaitingWrite) -> None:
         """Carry out a write and those that wait with it; when that fails, it alone, for the fault may be another's."""

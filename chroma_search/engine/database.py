@@ -21,10 +21,11 @@ from chroma_search.engine.after_fork import renew_after_fork
 from chroma_search.engine.catalog import DEFAULT_DATABASE, DEFAULT_TENANT, Catalog, CollectionInfo, DatabaseInfo
 from chroma_search.engine.collection import CollectionEngine, only_reads
 from chroma_search.engine.database_folder import DatabaseFolder
+from chroma_search.engine.taking_turns import TakingTurns
 from chroma_search.errors import ConflictError, LockedError, NotFoundError
 from chroma_search.schema.configuration import CollectionConfig
 from chroma_search.storage.failpoint import reach
-from chroma_search.storage.sqlite_file import BUSY_S, RETRY_S
+from chroma_search.storage.sqlite_file import BUSY_S
 
 if TYPE_CHECKING:
     from chroma_search.schema.schema_form import SchemaForm
@@ -55,6 +56,8 @@ class Database:
         self._folder = None if folder is None else DatabaseFolder(folder)
         self._reads_only = reads_only
         self._memory_limit = memory_limit
+        self._turns = TakingTurns()
+        self._turn = threading.RLock()  # taken before the other one; of the threads that change it one asks at a time
         self._lock = threading.RLock()
         self._engines: dict[uuid.UUID, CollectionEngine] = {}
         self._catalog = Catalog(None) if self._folder is None else self._folder.open_catalog(reads_only=reads_only)
@@ -66,8 +69,8 @@ class Database:
         renew_after_fork(self)
 
     def begin_anew(self) -> None:
-        """Take a new lock, in a child of a fork: a thread of the parent may have held the old one."""
-        self._lock = threading.RLock()
+        """Take new locks, in a child of a fork: a thread of the parent may have held the old ones."""
+        self._turn, self._lock = threading.RLock(), threading.RLock()
 
     def close(self) -> None:
         """Let go of all files."""
@@ -357,25 +360,36 @@ class Database:
         While another process holds that lock, ours is free: readers go on.
 
         Raises:
-            LockedError: another process has been writing for `BUSY_S`.
+            LockedError: other processes have been writing for `BUSY_S`.
         """
         if self._reads_only:
             raise only_reads("changing tenants, databases or collections")
-        until = time.monotonic() + BUSY_S
-        while True:
-            with self._lock, ExitStack() as afterwards, ExitStack() as writing:
+        arrived_at = time.monotonic()
+        with self._turn:
+            self._turns.begin()
+            while True:
                 try:
-                    writing.enter_context(self._catalog.writing(waits=False))
-                except LockedError:
-                    if time.monotonic() >= until:
-                        raise
-                else:
-                    afterwards.callback(self._read)
-                    if self._catalog.has_changed():
-                        self._read()
+                    begun = self._begin_changing()
+                    break
+                except LockedError as error:
+                    self._turns.wait(arrived_at, error)
+            try:
+                with begun:
                     yield
-                    return
-            time.sleep(RETRY_S)
+            finally:
+                self._turns.end()
+
+    def _begin_changing(self) -> ExitStack:
+        """Take both locks; what is returned commits, reads again and lets go."""
+        with ExitStack() as begun:
+            begun.enter_context(self._lock)
+            with ExitStack() as writing:
+                writing.enter_context(self._catalog.writing(waits=False))
+                begun.callback(self._read)
+                begun.push(writing.pop_all())
+            if self._catalog.has_changed():
+                self._read()
+            return begun.pop_all()
 
     def _read(self) -> None:
         state = self._catalog.state()

@@ -52,7 +52,7 @@ def test_eight_threads_keep_a_serial_order_on_one_client_and_on_four(work, n_cli
 
 @pytest.mark.slow
 def test_a_writer_waits_for_a_busy_one_for_a_bounded_time_and_for_a_killed_one_not_at_all(work, monkeypatch):
-    monkeypatch.setattr("chroma_search.engine.collection_writer.BUSY_S", 0.3)  # instead of ten seconds
+    monkeypatch.setattr("chroma_search.engine.taking_turns.BUSY_S", 0.3)  # instead of ten seconds
     with chroma_search.PersistentClient(work / "data") as client, Nursery() as nursery:
         collection = client.create_collection(NAME, embedding_function=None)
         collection.add(ids="a", embeddings=[1.0])

@@ -255,7 +255,7 @@ def test_readers_are_answered_while_every_writer_waits_for_a_lock(tmp_path):
 
 
 def test_a_writer_that_waited_too_long_is_503(tmp_path, monkeypatch):
-    monkeypatch.setattr("chroma_search.engine.collection_writer.BUSY_S", 0.1)
+    monkeypatch.setattr("chroma_search.engine.taking_turns.BUSY_S", 0.1)
     with serving(persist_path=tmp_path / "data") as server, server.client() as client:
         path = made(client)
         with held(tmp_path / "data" / "collections" / path.rpartition("/")[2] / "log.sqlite"):
