@@ -40,6 +40,7 @@ class CheckedRows(Generic[Scalar]):
         self._row_bytes = array.nbytes // len(array) if array.ndim and len(array) else 0
         self._flags = bytearray(-(-array.nbytes // block_bytes))  # 1: checked
         self._is_checked = np.frombuffer(self._flags, np.bool_)  # the same memory, for many blocks at once
+        self._n_missing = len(self._flags)
         self._is_whole = not array.nbytes
         self._lock = threading.Lock()
         self.shape: tuple[int, ...] = array.shape
@@ -147,11 +148,14 @@ class CheckedRows(Generic[Scalar]):
 
     def _check_missing(self, blocks: Iterable[int]) -> None:
         with self._lock:  # threads that ask together need not all check the same
-            missing = sorted(block for block in blocks if not self._flags[block])
+            flags = self._flags
+            missing = sorted([block for block in blocks if not flags[block]])
             if missing:
                 self._check(missing)
-                self._is_checked[missing] = True
-                self._is_whole = bool(self._is_checked.all())
+                for block in missing:  # mostly one, for which numpy would take longer than its checksum
+                    flags[block] = 1
+                self._n_missing -= len(missing)
+                self._is_whole = not self._n_missing
 
 
 RowsOf: TypeAlias = NDArray[Scalar] | CheckedRows[Scalar]

@@ -70,8 +70,12 @@ class MappedFile:
             sums: checksums of all its blocks.
             blocks: numbers of blocks of the array.
         """
-        content = self.bytes_at(start, n_bytes).data
-        found = next((at for at in blocks if block_sum(content, at) != sums[at]), None)
+        content = memoryview(self.content())[start : start + n_bytes]
+        found = None
+        for at in blocks:
+            if block_sum(content, at) != sums[at]:
+                found = at
+                break
         self._n_checked_bytes += len(blocks) * BLOCK_BYTES
         if self._n_checked_bytes >= LET_GO_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             self._n_checked_bytes = 0

@@ -62,7 +62,9 @@ class HnswGraph:
 
     def upper_start(self) -> Links:
         """Return where the layers of each row begin in `upper_links`."""
-        return (np.cumsum(self.levels) - self.levels).astype(np.int32)
+        starts = np.cumsum(self.levels, dtype=np.int32)
+        starts -= self.levels
+        return starts
 
     def to_arrays(self) -> dict[str, RowsOf[Any]]:
         """Return the arrays to store."""
