@@ -81,6 +81,8 @@ class IdIndex:
         order, ascending = (wanted if isinstance(wanted, SoughtIds) else SoughtIds(wanted)).ascending
         firsts = np.searchsorted(self.hashes, ascending)
         is_found = self.hashes[np.minimum(firsts, len(self.hashes) - 1)] == ascending
+        if not is_found.any():  # new ids, as in most writes
+            return found
         firsts, lasts = firsts[is_found], np.searchsorted(self.hashes, ascending[is_found], "right")
         for position, first, last in zip(order[is_found].tolist(), firsts.tolist(), lasts.tolist(), strict=True):
             each = wanted[position]

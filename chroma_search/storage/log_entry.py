@@ -141,13 +141,14 @@ class LogEntry:
 
 def _bytes_of(vectors: NDArray[np.float32]) -> memoryview:
     """Return the bytes of vectors without a copy, which a batch would feel."""
-    return np.ascontiguousarray(vectors, "<f4").reshape(-1).view(np.uint8).data
+    whole = np.ascontiguousarray(vectors, "<f4")
+    return whole.data.cast("B") if whole.size else memoryview(b"")
 
 
 def _texts_to_bytes(texts: Sequence[str | None]) -> bytes:
     """Return lengths in characters, and the characters: no text is encoded alone."""
-    lengths = np.array([-1 if each is None else len(each) for each in texts], "<i4")
-    return lengths.tobytes() + "".join([each for each in texts if each]).encode(_UTF8, _SURROGATES)
+    lengths = struct.pack(f"<{len(texts)}i", *[-1 if each is None else len(each) for each in texts])
+    return lengths + "".join([each for each in texts if each]).encode(_UTF8, _SURROGATES)
 
 
 def _texts_from_bytes(part: memoryview | None, n: int) -> list[str | None] | None:

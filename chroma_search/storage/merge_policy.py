@@ -84,7 +84,7 @@ def next_merge(sizes: Sequence[SegmentSize], *, seals: bool = True) -> Merge | N
         seals: False leaves sealed segments, and the sealing of the tail, to flushes.
     """
     for at, size in enumerate(sizes):
-        if size.dead_share > LARGEST_DEAD_SHARE and (seals or not size.is_sealed):
+        if size.n_live < size.n_rows and size.dead_share > LARGEST_DEAD_SHARE and (seals or not size.is_sealed):
             return Merge(at, at, seal=size.is_sealed)
     n_sealed = sum(size.is_sealed for size in sizes)
     tail = sizes[n_sealed:]

@@ -62,6 +62,8 @@ class Rows:
     @staticmethod
     def concat(parts: Sequence[Rows]) -> Rows:
         """Return the rows of all parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
         return Rows.merged([(part, np.arange(len(part))) for part in parts])
 
 
