@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,7 @@ def open_system(settings: Settings) -> System:
     """
     identifier = _identifier(settings)
     with _lock:
-        if not _systems:
-            _check_installation()
+        _check_installation()
         system = _systems.get(identifier)
         if system is None:
             folder = None if identifier == IN_MEMORY else _folder(settings.persist_directory)
@@ -124,8 +124,9 @@ def _identifier(settings: Settings) -> str:
     return f"{_folder(settings.persist_directory)}{' to be read' if settings.is_read_only else ''}"
 
 
+@cache
 def _check_installation() -> None:
-    """Refuse to be an engine where only the client is installed: an index would miss its library much later.
+    """Refuse, once, to be an engine where only the client is installed: an index would miss its library much later.
 
     Raises:
         UnsupportedError: a library of the engine is missing.

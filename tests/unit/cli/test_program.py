@@ -240,7 +240,8 @@ def test_progress_is_shown_on_a_terminal_and_stdout_stays_json(data, tmp_path):
 
     terminal, end = pty.openpty()
     command = [sys.executable, "-m", "chroma_search", "export", str(data), "docs", str(tmp_path / "x.jsonl"), "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end)
+    environment = {**os.environ, "TERM": "xterm"}  # a dumb one shows nothing
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=end, env=environment)
     os.close(end)
     shown = b""
     try:
