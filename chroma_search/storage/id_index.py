@@ -36,6 +36,11 @@ class SoughtIds(list[str]):
         order = np.argsort(hashes)
         return order, hashes[order]
 
+    @cached_property
+    def first(self) -> np.uint64:
+        """The hash of the first id."""
+        return _hashes(self[:1])[0]
+
 
 @record(eq=False)
 class IdIndex:
@@ -78,7 +83,10 @@ class IdIndex:
         found: list[list[int]] = [[] for _ in wanted]
         if not len(self.hashes):
             return found
-        order, ascending = (wanted if isinstance(wanted, SoughtIds) else SoughtIds(wanted)).ascending
+        sought = wanted if isinstance(wanted, SoughtIds) else SoughtIds(wanted)
+        if len(sought) == 1:  # a single write: a third of the time
+            return [self._rows_of(sought, ids)]
+        order, ascending = sought.ascending
         firsts = np.searchsorted(self.hashes, ascending)
         is_found = self.hashes[np.minimum(firsts, len(self.hashes) - 1)] == ascending
         if not is_found.any():  # new ids, as in most writes
@@ -87,6 +95,18 @@ class IdIndex:
         for position, first, last in zip(order[is_found].tolist(), firsts.tolist(), lasts.tolist(), strict=True):
             each = wanted[position]
             found[position] = [row for row in self.at[first:last].tolist() if ids[row] == each]
+        return found
+
+    def _rows_of(self, sought: SoughtIds, ids: Sequence[str]) -> list[int]:
+        """Return the rows of the only id."""
+        wanted = sought.first
+        first = int(self.hashes.searchsorted(wanted))
+        found: list[int] = []
+        while first < len(self.hashes) and self.hashes[first] == wanted:
+            row = int(self.at[first])
+            if ids[row] == sought[0]:
+                found.append(row)
+            first += 1
         return found
 
 

@@ -83,14 +83,16 @@ def next_merge(sizes: Sequence[SegmentSize], *, seals: bool = True) -> Merge | N
         sizes: the segments of a snapshot, oldest first, sealed ones before the tail.
         seals: False leaves sealed segments, and the sealing of the tail, to flushes.
     """
+    n_sealed = n_tail = 0  # one loop: every write comes here, of a single record too
     for at, size in enumerate(sizes):
         if size.n_live < size.n_rows and size.dead_share > LARGEST_DEAD_SHARE and (seals or not size.is_sealed):
             return Merge(at, at, seal=size.is_sealed)
-    n_sealed = sum(size.is_sealed for size in sizes)
-    tail = sizes[n_sealed:]
-    if not tail:
+        if size.is_sealed:
+            n_sealed += 1
+        else:
+            n_tail += size.n_live
+    if n_sealed == len(sizes):
         return None
-    n_tail = sum(size.n_live for size in tail)
     last = len(sizes) - 1
     if seals and n_tail >= TAIL_ROWS:
         if n_sealed and sizes[n_sealed - 1].n_rows + n_tail <= LARGEST_SEGMENT_ROWS:
@@ -116,9 +118,14 @@ def flush_plan(
         is_idle: nobody writes.
         log_bytes: bytes of the entries that a flush would let go.
     """
-    n_sealed = sum(size.is_sealed for size in sizes)
-    n_tail = sum(size.n_live for size in sizes[n_sealed:])
-    n_waiting = sum(size.n_live for size in sizes if not size.is_indexed)
+    n_sealed = n_tail = n_waiting = 0
+    for size in sizes:
+        if size.is_sealed:
+            n_sealed += 1
+        else:
+            n_tail += size.n_live
+        if not size.is_indexed:
+            n_waiting += size.n_live
     has_tail = len(sizes) > n_sealed
     least = IDLE_ROWS if is_idle else max(TAIL_ROWS, n_waiting * TAIL_SHARE)
     is_full = n_tail >= least or log_bytes >= LOG_BYTES
