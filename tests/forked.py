@@ -18,7 +18,7 @@ def forked(work: Callable[[], object]) -> int:
     pid = os.fork()
     if pid == 0:  # the child: no error may escape from here
         try:
-            faulthandler.register(signal.SIGUSR1, file=sys.__stderr__, all_threads=True)
+            faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
             work()
             os._exit(0)
         except BaseException as error:
