@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -172,71 +172,68 @@ def test_both_sides_of_a_fork_see_what_others_write(tmp_path):
         assert file.execute("SELECT count(*) FROM numbers") == [(1,)]
 
 
+@contextmanager
+def repeated_by_a_thread(work):
+    """Let a thread do some work again and again meanwhile."""
+    is_over = threading.Event()
+
+    def repeat():
+        while not is_over.is_set():
+            work()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
+
+
 @needs_fork
 def test_a_fork_waits_for_writers_of_other_threads(tmp_path):
     with closing(SqliteFile(tmp_path / "numbers.sqlite", SCHEMA)) as file:
-        is_over = threading.Event()
 
         def write():
-            while not is_over.is_set():
-                with file.writing():
-                    file.execute("INSERT INTO numbers VALUES (1)")
-                    time.sleep(0.005)
+            with file.writing():
+                file.execute("INSERT INTO numbers VALUES (1)")
+                time.sleep(0.005)
 
-        thread = threading.Thread(target=write)
-        thread.start()
-        try:
+        with repeated_by_a_thread(write):
             for _ in range(5):
                 assert status(forked(lambda: file.execute("SELECT count(*) FROM numbers"))) == 0
-        finally:
-            is_over.set()
-            thread.join()
 
 
 @needs_fork
 def test_a_fork_waits_for_a_thread_that_is_about_to_open_a_file(tmp_path):
     with closing(SqliteFile(tmp_path / "numbers.sqlite", SCHEMA)) as file:
-        is_over = threading.Event()
 
         def open_again():
-            while not is_over.is_set():
-                with file.lock:
-                    time.sleep(0.005)
-                    file.execute("SELECT count(*) FROM numbers")  # opens it: every fork closes it
+            with file.lock:
+                time.sleep(0.005)
+                file.execute("SELECT count(*) FROM numbers")  # opens it: every fork closes it
 
-        thread = threading.Thread(target=open_again)
-        thread.start()
-        try:
+        with repeated_by_a_thread(open_again):
             pids = [forked(lambda: file.execute("SELECT count(*) FROM numbers")) for _ in range(5)]  # quickly
             assert [status(pid) for pid in pids] == [0] * 5
-        finally:
-            is_over.set()
-            thread.join()
 
 
 @needs_fork
 def test_a_fork_waits_for_threads_that_use_what_is_in_memory():
     with closing(SqliteFile(None, SCHEMA)) as file:
-        is_over = threading.Event()
 
         def write():
-            while not is_over.is_set():
-                with file.writing():
-                    file.execute("INSERT INTO numbers VALUES (1)")
-                    time.sleep(0.005)
-                    file.execute("INSERT INTO numbers VALUES (1)")
+            with file.writing():
+                file.execute("INSERT INTO numbers VALUES (1)")
+                time.sleep(0.005)
+                file.execute("INSERT INTO numbers VALUES (1)")
 
         def check():
             assert file.execute("SELECT count(*) FROM numbers")[0][0] % 2 == 0
 
-        thread = threading.Thread(target=write)
-        thread.start()
-        try:
+        with repeated_by_a_thread(write):
             for _ in range(5):
                 assert status(forked(check)) == 0
-        finally:
-            is_over.set()
-            thread.join()
 
 
 @needs_fork
