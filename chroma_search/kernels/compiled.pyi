@@ -9,7 +9,7 @@ from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
 from chroma_search.kernels.graph_build import BuildPoints
 from chroma_search.kernels.graph_search import Graph
-from chroma_search.kernels.sketch_scan import SketchedRows, SketchedTarget
+from chroma_search.kernels.sketch_scan import Measure, SketchedRows, SketchedTarget
 
 _Bits = NDArray[np.bool_]
 _Doubles = NDArray[np.float64]
@@ -54,12 +54,11 @@ def in_reach(of: CodedRows, target: CodedTarget, rows: _Rows, k: int, within: fl
 def not_ruled_out(
     sketched: SketchedRows,
     sketch: SketchedTarget,
-    coded: CodedRows,
-    target: CodedTarget,
+    measure: Measure,
     rows: _Rows,
     k: int,
     within: float | np.float32,
-) -> _Rows: ...
+) -> tuple[_Rows, float]: ...
 def weighted_sums(
     starts: _Rows, ends: _Rows, rows: _Ints, weights: _Floats, factors: _Doubles, n_rows: int
 ) -> tuple[_Rows, _Doubles]: ...

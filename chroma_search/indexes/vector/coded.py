@@ -155,10 +155,11 @@ class CodedIndex:
             return [Candidates.empty() for _ in queries]
         points = unit_vectors(queries) if self._space == "cosine" else queries
         found: list[Candidates] = []
+        scanned = self._scanned()
         for at, (query, point) in enumerate(zip(queries, points, strict=True)):
             limit = math.inf if within is None else within(at)
-            reached = rows_in_reach(self._codes, self._sketch, point, self._space, k, rows, limit)
-            found.append(replace(scan_one(self._scanned(), query, k, reached), visited=n_rows))
+            reached = rows_in_reach(scanned, self._codes, self._sketch, point, k, rows, limit)
+            found.append(replace(scan_one(scanned, query, k, reached), visited=n_rows))
         return found
 
     def _scanned(self) -> Scanned:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.codes import ROUNDED_UP, RowCodes
-from chroma_search.indexes.vector.exact_scan import SMALLEST_NORMAL, UNIT_ROUNDOFF
+from chroma_search.indexes.vector.exact_scan import SMALLEST_NORMAL, UNIT_ROUNDOFF, Scanned, error_factor
 from chroma_search.indexes.vector.sketch import N_AXES, RowSketch
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget, in_reach
 from chroma_search.kernels.graph_search import SPACE_CODES, Code, coded_query
-from chroma_search.kernels.sketch_scan import HALF, SketchedRows, SketchedTarget, not_ruled_out
+from chroma_search.kernels.sketch_scan import HALF, Measure, SketchedRows, SketchedTarget, not_ruled_out
 from chroma_search.model.distance import Space, Vectors
 
 Rows = NDArray[np.int64]
@@ -34,14 +34,14 @@ MOST_WANTED = 1_000
 """Rows wanted above which the plain scan is taken: keeping the best in order would take longer than it saves."""
 LARGEST = 1e38
 """Of a limit: beyond it no estimate is left out, short of it none can be."""
-NO_ROWS = np.empty(0, np.int64)
+NO_ROWS, NO_FLOATS = np.empty(0, np.int64), np.empty(0, np.float32)
 
 
 def rows_in_reach(
+    of: Scanned,
     codes: RowCodes,
     sketch: RowSketch,
     point: Vectors,
-    space: Space,
     k: int,
     rows: Rows | None,
     within: float = math.inf,
@@ -49,10 +49,10 @@ def rows_in_reach(
     """Return the rows that could be among the k nearest.
 
     Args:
+        of: the vectors; in the cosine space, with the inverse of their norms.
         codes: of all rows.
         sketch: of all rows, or none.
         point: float32, shape (dim,); of unit length in the cosine space.
-        space: distance space.
         k: rows wanted, >= 1.
         rows: int64, ascending: the rows to look at; None for all.
         within: a distance; rows that are surely farther may be left out, too.
@@ -60,7 +60,7 @@ def rows_in_reach(
     Returns:
         int64, ascending; or `rows` as they are when the query cannot be coded.
     """
-    n = len(codes.values) if rows is None else len(rows)
+    n, space = len(codes.values) if rows is None else len(rows), of.space
     if n <= k or k > MOST_WANTED:
         return rows
     code, factor = coded_query(point, codes.centre, SPACE_CODES[space])
@@ -78,15 +78,29 @@ def rows_in_reach(
     coded = CodedTarget(code, factor, np.float32(weight * (length + lost)), np.float32(slack))
     limit = _estimate_at(within, target, codes, space) + rounding
     largest = np.float32(min(max(limit, -LARGEST), LARGEST)) if limit < math.inf else np.float32(np.inf)
-    of = CodedRows(codes.values, codes.scales, codes.offsets, codes.residuals)
     chosen = NO_ROWS if rows is None else rows
     if len(sketch.first):
         sketched = SketchedRows(sketch.first, sketch.first_terms, sketch.second, sketch.second_terms)
         aim = _sketched(target, sketch, codes.longest, space, rounding)
-        chosen = not_ruled_out(sketched, aim, of, coded, chosen, k, largest)
+        chosen, limit = not_ruled_out(sketched, aim, _measure(of, codes, target, point, rounding), chosen, k, largest)
         if len(chosen) <= k:
             return chosen
-    return in_reach(of, coded, chosen, k, largest)
+        largest = np.float32(limit)
+    coded_rows = CodedRows(codes.values, codes.scales, codes.offsets, codes.residuals)
+    return in_reach(coded_rows, coded, chosen, k, largest)
+
+
+def _measure(of: Scanned, codes: RowCodes, target: Vectors, point: Vectors, rounding: float) -> Measure:
+    """Return how to measure rows, and what bounds the estimate of one that was (see `exact_scan`)."""
+    factor = error_factor(len(point))
+    shift = _estimate_at(0.0, target, codes, of.space) + rounding
+    if of.space == "l2":
+        growth = 1.0 / (1.0 - factor)
+    else:
+        growth = 1.0
+        shift += factor * (codes.longest + codes.centre_length) * _length(point)
+    inverse = of.norms.inverse if of.space == "cosine" and of.norms is not None else NO_FLOATS
+    return Measure(of.vectors, inverse, point, SPACE_CODES[of.space], growth, shift)
 
 
 def _estimate_at(distance: float, target: Vectors, codes: RowCodes, space: Space) -> float:

@@ -29,8 +29,8 @@ PYBIND11_MODULE(compiled, m) {
   m.def("dot_all", dot_all, py::arg("vectors"), HERE("query"));
   m.def("dot_rows", dot_rows, py::arg("vectors"), HERE("rows"), HERE("query"));
   m.def("in_reach", in_reach, py::arg("of"), py::arg("target"), HERE("rows"), py::arg("k"), py::arg("within"));
-  m.def("not_ruled_out", not_ruled_out, py::arg("sketched"), py::arg("sketch"), py::arg("coded"), py::arg("target"),
-        HERE("rows"), py::arg("k"), py::arg("within"));
+  m.def("not_ruled_out", not_ruled_out, py::arg("sketched"), py::arg("sketch"), py::arg("measure"), HERE("rows"),
+        py::arg("k"), py::arg("within"));
   m.def("weighted_sums", weighted_sums, HERE("starts"), HERE("ends"), HERE("rows"), HERE("weights"), HERE("factors"),
         py::arg("n_rows"));
   m.def("bm25_scores", bm25_scores, py::arg("lists"), HERE("norms"), py::arg("k1"));

@@ -3,13 +3,14 @@
 #include "scans.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "codes.h"
 #include "simd.h"
 
 namespace {
 
-constexpr size_t AHEAD = 4;  // rows fetched before they are read: 60,000 x 784 codes in 5 ms, 9 ms with none (2026-11)
 constexpr size_t BLOCK = 256;  // rows whose products are made together: they stay in the nearest cache
 
 using Product = float (*)(const float*, const float*, size_t);
@@ -27,19 +28,27 @@ py::array_t<float> of_all(py::handle of, const Array<float>& query, Product prod
   return out;
 }
 
+void products_of(const Rows<float>& vectors, const int64_t* rows, size_t n, const float* query, Product product,
+                 float* to) {
+  const size_t dim = vectors.width();
+  const size_t ahead = std::max<size_t>(1, std::min(ROWS_AHEAD, BYTES_AHEAD / (dim * sizeof(float) + 1)));
+  for (size_t i = 0; i < std::min(ahead, n); ++i) vectors.prefetch_row(rows[i]);
+  for (size_t i = 0; i < n; ++i) {
+    if (i + ahead < n) vectors.prefetch_row(rows[i + ahead]);
+    to[i] = product(vectors[rows[i]], query, dim);
+  }
+}
+
 py::array_t<float> of_some(py::handle of, const Array<int64_t>& rows, const Array<float>& query, Product product) {
   const Rows<float> vectors(of);
   if (query.size() != static_cast<py::ssize_t>(vectors.width())) throw py::value_error("the query has another dimension");
-  const size_t n = static_cast<size_t>(rows.size()), dim = vectors.width();
+  const size_t n = static_cast<size_t>(rows.size());
   py::array_t<float> out(static_cast<py::ssize_t>(n));
   float* const to = out.mutable_data();
   const float* const point = query.data();
   const int64_t* const which = rows.data();
   py::gil_scoped_release free;
-  for (size_t i = 0; i < n; ++i) {
-    if (i + 1 < n) vectors.prefetch_row(which[i + 1]);
-    to[i] = product(vectors[which[i]], point, dim);
-  }
+  products_of(vectors, which, n, point, product, to);
   return out;
 }
 
@@ -56,17 +65,43 @@ struct CodedScan {
     if (code_of.size() != codes.values.width()) throw py::value_error("the query has another dimension");
   }
 
-  // The codes alone: their scales and offsets fetched ahead as well made a scan of some rows take half as long again.
-  void prefetch_row(int64_t row) const { codes.prefetch_row(row); }
+  // Of rows that were checked, as their errors are:
+  void check_rows(const int64_t* rows, size_t n) const { codes.values.check_rows(rows, n), residuals.check_rows(rows, n); }
 
-  float estimate(int64_t row) const { return codes.estimate(row, code, factor); }
-  float error(int64_t row) const { return *residuals[row] * slope + slack; }
+  float estimate(int64_t row, int32_t product) const {
+    return *codes.offsets[row] - factor * *codes.scales[row] * static_cast<float>(product);
+  }
+  float error(int64_t row) const { return *residuals.unchecked(static_cast<size_t>(row)) * slope + slack; }
 
   Codes codes;
   Rows<float> residuals;
   Rows<int16_t> code_of;
   const int16_t* code;
   float factor, slope, slack;
+};
+
+// What kernels/sketch_scan.py calls Measure.
+struct Measure {
+  explicit Measure(const py::tuple& of)
+      : vectors(of[0]), inverse(of[1]), query_of(of[2]), space(of[3].cast<int>()), growth(of[4].cast<double>()),
+        shift(of[5].cast<double>()) {
+    if (query_of.size() != vectors.width()) throw py::value_error("the query has another dimension");
+  }
+
+  // The largest estimate that the k-th nearest of some rows can have, by their vectors.
+  float largest_estimate(const std::vector<int64_t>& rows, size_t k) const {
+    std::vector<float> distances(rows.size());
+    products_of(vectors, rows.data(), rows.size(), query_of[0], space == L2 ? simd.l2 : simd.dot, distances.data());
+    for (size_t i = 0; space != L2 && i < rows.size(); ++i)
+      distances[i] = 1.0f - (space == COSINE ? distances[i] * *inverse[rows[i]] : distances[i]);
+    std::nth_element(distances.begin(), distances.begin() + static_cast<int64_t>(k - 1), distances.end());
+    const double limit = static_cast<double>(distances[k - 1]) * growth + shift;
+    return std::nextafter(static_cast<float>(limit), std::numeric_limits<float>::infinity());
+  }
+
+  Rows<float> vectors, inverse, query_of;
+  int space;
+  double growth, shift;
 };
 
 // Memory for n elements, not cleared, that a thread keeps from scan to scan unless it is large: fresh pages would cost as
@@ -88,6 +123,31 @@ class Scratch {
   static constexpr size_t MOST_KEPT = size_t{1} << 20;
   std::unique_ptr<T[]> own_;
   T* data_;
+};
+
+// The rows that a scan looks at, block by block: those asked for, or all.
+class Blocks {
+ public:
+  Blocks(const Array<int64_t>& rows, size_t n_all)
+      : asked_(rows.size() ? rows.data() : nullptr), n_(rows.size() ? static_cast<size_t>(rows.size()) : n_all) {}
+
+  size_t size() const { return n_; }
+  size_t stop(size_t start) const { return std::min(start + BLOCK, n_); }
+  size_t n_ahead(size_t stop) const { return std::min(ROWS_AHEAD, n_ - stop); }
+
+  int64_t row(size_t at) const { return asked_ ? asked_[at] : static_cast<int64_t>(at); }
+
+  // The numbers from `start` on: of a block and of what comes behind it.
+  const int64_t* from(size_t start) {
+    if (asked_) return asked_ + start;
+    for (size_t i = 0; i < BLOCK + ROWS_AHEAD; ++i) counted_[i] = static_cast<int64_t>(start + i);
+    return counted_;
+  }
+
+ private:
+  const int64_t* asked_;
+  size_t n_;
+  int64_t counted_[BLOCK + ROWS_AHEAD];
 };
 
 // The k smallest of the numbers offered, ascending.
@@ -122,11 +182,11 @@ py::array_t<float> dot_rows(py::handle vectors, const Array<int64_t>& rows, cons
   return of_some(vectors, rows, query, simd.dot);
 }
 
-py::array_t<int64_t> in_reach(const py::tuple& coded, const py::tuple& target, const Array<int64_t>& rows_of, size_t k,
+py::array_t<int64_t> in_reach(const py::tuple& coded, const py::tuple& target, const Array<int64_t>& asked, size_t k,
                               float within) {
   const CodedScan scan(coded, target);
-  const size_t n_asked = static_cast<size_t>(rows_of.size()), n = n_asked ? n_asked : scan.codes.size();
-  const int64_t* const rows = n_asked ? rows_of.data() : nullptr;
+  Blocks blocks(asked, scan.codes.size());
+  const size_t n = blocks.size();
   Scratch<int64_t> kept(n);
   Scratch<float> least(n);
   size_t n_near = 0;
@@ -134,14 +194,20 @@ py::array_t<int64_t> in_reach(const py::tuple& coded, const py::tuple& target, c
     py::gil_scoped_release free;
     Smallest nearest(k, within);  // the largest possible estimates of the k best rows so far
     size_t n_kept = 0;
-    for (size_t i = 0; i < n; ++i) {
-      if (i + AHEAD < n) scan.prefetch_row(rows ? rows[i + AHEAD] : static_cast<int64_t>(i + AHEAD));
-      const int64_t row = rows ? rows[i] : static_cast<int64_t>(i);
-      const float estimate = scan.estimate(row), error = scan.error(row);
-      nearest.offer(estimate + error);
-      if (estimate - error <= nearest.kth()) {
-        kept[n_kept] = row;
-        least[n_kept++] = estimate - error;
+    int32_t products[BLOCK];
+    for (size_t start = 0; start < n; start = blocks.stop(start)) {
+      const size_t stop = blocks.stop(start);
+      const int64_t* const rows = blocks.from(start);
+      scan.check_rows(rows, stop - start);
+      simd.code_products(scan.codes.values.unchecked(0), scan.codes.values.width(), rows, stop - start,
+                         blocks.n_ahead(stop), scan.code, products);
+      for (size_t i = 0; i < stop - start; ++i) {
+        const float estimate = scan.estimate(rows[i], products[i]), error = scan.error(rows[i]);
+        nearest.offer(estimate + error);
+        if (estimate - error <= nearest.kth()) {
+          kept[n_kept] = rows[i];
+          least[n_kept++] = estimate - error;
+        }
       }
     }
     for (size_t i = 0; i < n_kept; ++i)
@@ -150,77 +216,74 @@ py::array_t<int64_t> in_reach(const py::tuple& coded, const py::tuple& target, c
   return to_array(kept.data(), n_near);
 }
 
-py::array_t<int64_t> not_ruled_out(const py::tuple& sketched, const py::tuple& sketch, const py::tuple& coded,
-                                   const py::tuple& target, const Array<int64_t>& rows_of, size_t k, float within) {
+py::tuple not_ruled_out(const py::tuple& sketched, const py::tuple& sketch, const py::tuple& measure,
+                        const Array<int64_t>& asked, size_t k, float within) {
   constexpr size_t SEEDS_PER_ROW = 4;  // see kernels/sketch_scan.py
   const Rows<int8_t> first(sketched[0]), second(sketched[2]);
   const Rows<float> first_terms(sketched[1]), second_terms(sketched[3]);
   const Rows<int16_t> code_of(sketch[0]);
   const Rows<float> first_slopes_of(sketch[2]), slopes_of(sketch[3]);
   const float factor = sketch[1].cast<float>();
-  const CodedScan scan(coded, target);
+  const Measure exact(measure);
   if (first.width() != HALF || second.width() != HALF || code_of.size() != 2 * HALF || first_terms.width() != 4 ||
       second_terms.width() != 2 || first_slopes_of.size() != 3 || slopes_of.size() != 3)
     throw py::value_error("a sketch has another shape");
   const int16_t* const code = code_of[0];
   const float *const first_slopes = first_slopes_of[0], *const slopes = slopes_of[0];
-  const size_t n_asked = static_cast<size_t>(rows_of.size()), n = n_asked ? n_asked : first.size();
-  const int64_t* const rows = n_asked ? rows_of.data() : nullptr;
-  const size_t n_seeds = std::min(SEEDS_PER_ROW * k, n);
+  Blocks blocks(asked, first.size());
+  const size_t n = blocks.size(), n_seeds = std::min(SEEDS_PER_ROW * k, n);
   Scratch<float> least(n);
   Scratch<float, 1> estimates(n);
   Scratch<int64_t> kept(n);
-  size_t n_left = 0;
+  size_t n_kept = 0, n_left = 0;
+  float limit;
   {
     py::gil_scoped_release free;
     // By the first half: the estimate and the least possible one of each row, and the rows of the smallest estimates.
     std::vector<float> smallest(n_seeds);
     std::vector<int64_t> seeds(n_seeds);
     int32_t products[BLOCK];
-    for (size_t start = 0; start < n; start += BLOCK) {
-      const size_t stop = std::min(start + BLOCK, n);
-      if (rows) {
-        for (size_t i = start; i < stop; ++i) first.check(static_cast<size_t>(rows[i]), static_cast<size_t>(rows[i]) + 1);
-        simd.half_products(first.unchecked(0), rows + start, stop - start, code, products);
-      } else {
-        first.check(start, stop);
-        simd.half_products(first.unchecked(start), nullptr, stop - start, code, products);
-      }
+    for (size_t start = 0; start < n; start = blocks.stop(start)) {
+      const size_t stop = blocks.stop(start);
+      const int64_t* const rows = blocks.from(start);
+      first.check_rows(rows, stop - start), first_terms.check_rows(rows, stop - start);
+      simd.half_products(first.unchecked(0), rows, stop - start, blocks.n_ahead(stop), code, products);
+      simd.sketch_estimates(first_terms.unchecked(0), rows, stop - start, products, factor, first_slopes,
+                            &estimates[start], &least[start]);
       for (size_t i = start; i < stop; ++i) {
-        const int64_t row = rows ? rows[i] : static_cast<int64_t>(i);
-        const float* const terms = first_terms[row];
-        const float estimate = terms[0] - factor * terms[1] * static_cast<float>(products[i - start]);
-        estimates[i] = estimate;
-        least[i] = estimate - (terms[2] * first_slopes[0] + terms[3] * first_slopes[1] + first_slopes[2]);
+        const float estimate = estimates[i];
         if (i < n_seeds || estimate < smallest[n_seeds - 1]) {
           size_t at = std::min(i, n_seeds - 1);
           for (; at > 0 && smallest[at - 1] > estimate; --at) smallest[at] = smallest[at - 1], seeds[at] = seeds[at - 1];
           smallest[at] = estimate;
-          seeds[at] = row;
+          seeds[at] = rows[i - start];
         }
       }
     }
-    // The k-th smallest of the largest possible estimates of those, by their codes.
-    std::vector<float> largest;
-    for (size_t i = 0; i < n_seeds; ++i) largest.push_back(scan.estimate(seeds[i]) + scan.error(seeds[i]));
-    std::nth_element(largest.begin(), largest.begin() + static_cast<int64_t>(k - 1), largest.end());
-    const float limit = std::min(largest[k - 1], within);
-    // By the whole sketch.
-    size_t n_kept = 0;
+    limit = std::min(exact.largest_estimate(seeds, k), within);
     for (size_t i = 0; i < n; ++i) {  // without a branch: they come in no order
       kept[n_kept] = static_cast<int64_t>(i);
       n_kept += least[i] <= limit;
     }
-    for (size_t at = 0; at < n_kept; ++at) {
-      const size_t i = static_cast<size_t>(kept[at]);
-      const int64_t row = rows ? rows[i] : static_cast<int64_t>(i);
-      int32_t product;
-      simd.half_products(second[row], nullptr, 1, code + HALF, &product);
-      const float estimate = estimates[i] - factor * first_terms[row][1] * static_cast<float>(product);
-      const float* const terms = second_terms[row];
-      kept[n_left] = row;
-      n_left += estimate - (terms[0] * slopes[0] + terms[1] * slopes[1] + slopes[2]) <= limit;
+    // By the whole sketch.
+    int64_t rows[BLOCK + ROWS_AHEAD];
+    for (size_t start = 0; start < n_kept; start += BLOCK) {
+      const size_t count = std::min(BLOCK, n_kept - start), n_ahead = std::min(ROWS_AHEAD, n_kept - start - count);
+      for (size_t i = 0; i < count + n_ahead; ++i) {
+        rows[i] = blocks.row(static_cast<size_t>(kept[start + i]));
+        second_terms.prefetch_row(rows[i]);
+      }
+      second.check_rows(rows, count), second_terms.check_rows(rows, count);
+      simd.half_products(second.unchecked(0), rows, count, n_ahead, code + HALF, products);
+      for (size_t i = 0; i < count; ++i) {
+        const auto row = static_cast<size_t>(rows[i]);
+        const float step = first_terms.unchecked(row)[1], *const terms = second_terms.unchecked(row);
+        const float of_first = estimates[static_cast<size_t>(kept[start + i])];
+        const float estimate = of_first - factor * step * static_cast<float>(products[i]);
+        kept[n_left] = rows[i];
+        n_left += estimate - (terms[0] * slopes[0] + terms[1] * slopes[1] + slopes[2]) <= limit;
+      }
     }
   }
-  return to_array(kept.data(), n_left);
+  return py::make_tuple(to_array(kept.data(), n_left), limit);
 }

@@ -1,5 +1,6 @@
 #include "simd.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 
@@ -18,7 +19,7 @@ namespace baseline {
 #define LANES 4
 #include "simd_loops.inc"
 #undef LANES
-constexpr Simd loops{"baseline", l2, dot, code_product, codes_product, half_products};
+constexpr Simd loops{"baseline", l2, dot, code_product, codes_product, code_products, half_products, sketch_estimates};
 }  // namespace baseline
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -34,7 +35,7 @@ namespace avx2 {
 #define LANES 8
 #include "simd_loops.inc"
 #undef LANES
-constexpr Simd loops{"avx2", l2, dot, code_product, codes_product, half_products};
+constexpr Simd loops{"avx2", l2, dot, code_product, codes_product, code_products, half_products, sketch_estimates};
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -48,7 +49,7 @@ namespace avx512 {
 #define LANES 16
 #include "simd_loops.inc"
 #undef LANES
-constexpr Simd loops{"avx512", l2, dot, code_product, codes_product, half_products};
+constexpr Simd loops{"avx512", l2, dot, code_product, codes_product, code_products, half_products, sketch_estimates};
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from chroma_search.indexes.vector.coded import CODED_SCAN
 from chroma_search.indexes.vector.coded_scan import rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes, code_rows
+from chroma_search.indexes.vector.exact_scan import Scanned
 from chroma_search.indexes.vector.hnsw import GRAPH, MASKED_GRAPH, HnswIndex
-from chroma_search.indexes.vector.norms import unit_vectors
+from chroma_search.indexes.vector.norms import RowNorms, unit_vectors
 from chroma_search.indexes.vector.sketch import LEAST_DIM as LEAST_SKETCHED
 from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.kernels.checked_rows import whole
@@ -19,6 +20,10 @@ from chroma_search.model.distance import SPACES, exact_distances
 from chroma_search.model.mask import Mask
 
 N, DIM = 1_500, 96
+
+
+def scanned(rows, space):
+    return Scanned(rows, RowNorms.of(rows, space), space)
 
 
 def clustered(dim=DIM, n=N, seed=5):
@@ -116,7 +121,7 @@ def test_no_row_among_the_nearest_is_out_of_reach(matrix, space, k, has_filter, 
     assert bool(len(sketch.first)) == (vectors.shape[1] >= LEAST_SKETCHED)
     distances = exact_distances(query, vectors[rows], space)
     within = np.inf if farthest is None else float(distances[farthest % len(rows)])
-    reached = rows_in_reach(codes, sketch, point, space, k, rows if has_filter else None, within)
+    reached = rows_in_reach(scanned(vectors, space), codes, sketch, point, k, rows if has_filter else None, within)
     kth = np.sort(distances)[min(k, len(rows)) - 1]
     nearest = rows[distances <= min(kth, within)]
     assert reached is None or np.isin(nearest, reached).all()
@@ -128,11 +133,11 @@ def test_a_coded_scan_leaves_few_rows_to_measure(space):
     rows, queries = clustered(n=8_000), clustered(n=5, seed=6)
     codes = RowCodes.of(rows, space)
     for query in unit_vectors(queries) if space == "cosine" else queries:
-        reached = rows_in_reach(codes, RowSketch.none(), query, space, 10, None)
+        reached = rows_in_reach(scanned(rows, space), codes, RowSketch.none(), query, 10, None)
         assert reached is not None
         assert len(reached) < 400
         third = np.sort(exact_distances(query, rows, space))[2]
-        nearer = rows_in_reach(codes, RowSketch.none(), query, space, 10, None, float(third))
+        nearer = rows_in_reach(scanned(rows, space), codes, RowSketch.none(), query, 10, None, float(third))
         assert nearer is not None
         assert 3 <= len(nearer) < len(reached)
 
@@ -146,11 +151,24 @@ def test_sketches_rule_out_rows_and_change_no_answer(space):
     sketch = RowSketch.of(rows, space, codes)
     for query in unit_vectors(queries) if space == "cosine" else queries:
         with_sketch, without = (
-            rows_in_reach(codes, each, query, space, 10, None) for each in (sketch, RowSketch.none())
+            rows_in_reach(scanned(rows, space), codes, each, query, 10, None) for each in (sketch, RowSketch.none())
         )
         assert with_sketch is not None
         assert without is not None
-        assert with_sketch.tolist() == without.tolist()
+        distances = exact_distances(query, rows, space)
+        assert np.isin(np.flatnonzero(distances <= np.sort(distances)[9]), with_sketch).all()
+        assert np.isin(with_sketch, without).all()  # fewer: the k-th distance is measured, not estimated
+        assert len(with_sketch) < len(without) < 400
+
+
+def test_no_axis_of_a_sketch_carries_most_of_a_row():
+    rows = clustered(LEAST_SKETCHED, 1_000)
+    rows[:, 3] += 100 * np.random.default_rng(0).normal(size=1_000)
+    sketch = RowSketch.of(rows, "l2", RowCodes.of(rows, "l2"))
+    np.testing.assert_allclose(sketch.axes.T @ sketch.axes, np.eye(2 * HALF), atol=1e-5)
+    norms = np.linalg.norm(rows - rows.mean(axis=0), axis=1)
+    assert np.median(whole(sketch.first_terms)[:, 1] * 127 / norms) < 0.3  # along the principal axes it is 0.8
+    assert np.median(whole(sketch.first_terms)[:, 3] / norms) < 0.7  # the first half still holds the largest variance
 
 
 @pytest.mark.parametrize("space", SPACES)
@@ -164,7 +182,7 @@ def test_codes_and_sketches_that_were_extended_rule_out_no_near_row(space):
     assert codes.centre is held.centre
     point = unit_vectors(query[None])[0] if space == "cosine" else query
     for near in (point, rows[700] if space != "cosine" else unit_vectors(rows[700:701])[0]):
-        reached = rows_in_reach(codes, sketch, near, space, 10, None)
+        reached = rows_in_reach(scanned(rows, space), codes, sketch, near, 10, None)
         distances = exact_distances(near, rows, space)
         assert reached is not None
         assert np.isin(np.flatnonzero(distances <= np.sort(distances)[9]), reached).all()
