@@ -61,12 +61,12 @@ class CollectionHome:
     @property
     def snapshot(self) -> Snapshot:
         """What a query that starts now sees: every write that was acknowledged before, by any process."""
-        if self.log is None or self.log.has_changed():
+        n_loads, snapshot = self.store.n_loads, self.store.snapshot
+        # Another thread may have unloaded all before, and loaded it again by now: that shows in the number of loads.
+        if self.log is None or self.log.has_changed() or self.store.n_loads != n_loads:
             with self.lock:
                 self.catch_up()
                 snapshot = self.store.snapshot
-        else:
-            snapshot = self.store.snapshot
         self.last_used = now = time.monotonic()
         flusher = self.flusher  # another thread may be closing
         if flusher is not None and now > flusher.idle_at and not self._reads_only:

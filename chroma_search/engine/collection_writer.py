@@ -134,7 +134,7 @@ class CollectionWriter:
 
     def _effective(self, writes: Sequence[WaitingWrite]) -> list[LogEntry]:
         """Return the entries that change anything; a write of which one cannot be applied is refused."""
-        dimension = self._home.store.snapshot.dimension
+        dimension = self._home.store.dimension
         entries: list[LogEntry] = []
         for each in writes:
             each.error = next(filter(None, (refusal_of(entry, dimension) for entry in each.entries)), None)

@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from chroma_search.engine.background import Background
-from chroma_search.engine.record_store import RecordStore
+from chroma_search.engine.record_store import MOST_PUT_OFF, RecordStore
 from chroma_search.errors import ChromaSearchError, LockedError, NotFoundError
 from chroma_search.indexes.vector.coded import CodedIndex
 from chroma_search.record import record
@@ -37,6 +37,7 @@ from chroma_search.storage.merge_policy import (
     compaction_plan,
     flush_plan,
     index_plan,
+    may_be_due,
 )
 from chroma_search.storage.segment_folder import SegmentFolder, entry_of
 from chroma_search.storage.snapshot import SegmentState, Snapshot
@@ -123,6 +124,7 @@ class Flusher:
         self._is_idle = False
         self.idle_at = math.inf
         """Time (`time.monotonic`) from which on a reader is to call `flush_idle`."""
+        self._last_look: tuple[int, int] | None = None  # at what is due: rows of the tail, operations of all writes
         self._coding: CodedIndex | None = None  # of no row: centre and axes of the first flush
         self.last_error: ChromaSearchError | None = None
         """Why the last flush or indexing in the background failed; nothing is lost by that."""
@@ -150,7 +152,10 @@ class Flusher:
 
     def flush_if_due(self) -> None:
         """Start in the background what is due and is not running; called under the collection's lock."""
+        if self._is_known_short():
+            return
         sizes = sizes_of(self._store.snapshot)
+        self._last_look = sum(size.n_live for size in sizes if not size.is_sealed), self._store.n_ops
         is_due = flush_plan(sizes, log_bytes=self._log.n_bytes) is not None
         if is_due:
             self._flusher.start()
@@ -158,8 +163,21 @@ class Flusher:
         if is_due or (index_plan(_sealed(sizes)) is not None and time.monotonic() >= self._index_again_at):
             self._indexer.start()
 
+    def _is_known_short(self) -> bool:
+        """Tell, without taking in what was put off, that the tail was short a few rows ago and still is."""
+        if not self._store.n_put_off or self._last_look is None:
+            return False
+        n_tail, n_ops = self._last_look
+        n_more = self._store.n_ops - n_ops
+        if n_more > MOST_PUT_OFF or may_be_due(n_tail + n_more, self._log.n_bytes):
+            return False
+        if self.idle_at < math.inf:
+            self.idle_at = time.monotonic() + IDLE_S
+        return True
+
     def take_note(self) -> None:
         """Take note of rows that another process has written; called under the collection's lock."""
+        self._last_look = None
         self._expect_rest(sizes_of(self._store.snapshot))
 
     def flush_idle(self) -> None:

@@ -105,6 +105,16 @@ def next_merge(sizes: Sequence[SegmentSize], *, seals: bool = True) -> Merge | N
     return Merge(first, last, seal=False) if first < last else None
 
 
+def may_be_due(n_tail: int, log_bytes: int) -> bool:
+    """Tell whether the flush of a tail can be due while somebody writes: if not, `flush_plan` need not be asked.
+
+    Args:
+        n_tail: its rows.
+        log_bytes: bytes of the entries that a flush would let go.
+    """
+    return n_tail >= TAIL_ROWS or log_bytes >= LOG_BYTES
+
+
 def flush_plan(
     sizes: Sequence[SegmentSize], *, is_asked: bool = False, is_idle: bool = False, log_bytes: int = 0
 ) -> Sequence[Merge] | None:

@@ -35,11 +35,18 @@ LEAST_DIM = 2 * N_AXES
 text: 28 % of MiniLM rows stayed instead of 2 %, and no more of Fashion-MNIST, 2026-11.)"""
 SAMPLED_PER_DIM = 8
 """Rows per dimension from which the axes are computed: any axes give right answers, better ones rule out more."""
-TURN = np.ones((1, 1), np.float32)
-"""Hadamard matrix, orthonormal, shape (HALF, HALF): turns the axes of a half so that none carries most of a row. A step
+
+
+def _hadamard(order: int) -> NDArray[np.float32]:
+    made = np.ones((1, 1), np.float32)
+    while len(made) < order:
+        made = np.block([[made, made], [made, -made]]) * np.float32(math.sqrt(0.5))
+    return made
+
+
+TURN = _hadamard(HALF)
+"""Orthonormal matrix, shape (HALF, HALF): turns the axes of a half so that none of them carries most of a row. A step
 is then half as long; 9 of 10 rows are left of those that the principal axes themselves left."""
-while len(TURN) < HALF:
-    TURN = np.block([[TURN, TURN], [TURN, -TURN]]) * np.float32(math.sqrt(0.5))
 
 
 @record(eq=False)
