@@ -13,7 +13,7 @@ from chroma_search.planner.operators.fetch import locate
 from chroma_search.storage.log_entry import LogEntry
 from chroma_search.storage.segment import IndexSpec
 
-SPEC = IndexSpec("hnsw", "l2", {})
+SPEC = IndexSpec("l2")
 IDS = [f"id-{number}" for number in range(12)]
 
 
@@ -56,11 +56,11 @@ def test_records_that_wait_are_known_to_the_writes_behind_them():
     store.apply(entry("update", ["c"], 2.0))
     store.apply(entry("add", ["d"]))
     assert store.next_offset == 5
-    assert [(each[0], each[1], each[3]["mark"]) for each in records(store)] == [
-        (1, "a", 0.0),
-        (2, "b", 1.0),
-        (3, "c", 2.0),
-        (4, "d", 0.0),
+    assert [each[:3] for each in records(store)] == [
+        (1, "a", [0.0, 1.0]),
+        (2, "b", [1.0, 1.0]),
+        (3, "c", [2.0, 1.0]),
+        (4, "d", [0.0, 1.0]),
     ]
 
 
