@@ -237,14 +237,15 @@ class SqliteLog:
 
     def _append(self, pieces: Sequence[bytes | memoryview]) -> None:
         seq, n_bytes = self._seq + 1, _n_bytes(pieces)
-        chain = chained(self._chain, seq, *pieces)
         reach("log.before_append")
         if n_bytes >= LONG_BYTES:
+            chain = chained(self._chain, seq, *pieces)
             if self._file.execute("PRAGMA user_version") == [(FORMAT_VERSION,)]:
                 self._file.execute(f"PRAGMA user_version = {LONG_VERSION}")
             body = self._long.append(max(self._version, 0), chain, pieces).to_bytes()
         else:
             body = b"".join(pieces)
+            chain = chained(self._chain, seq, body)
         self._file.execute("INSERT INTO entries VALUES (?, ?, ?)", (seq, chain, body))
         self._file.execute("INSERT OR REPLACE INTO head VALUES (1, ?, ?)", (seq, chain))
         reach("log.after_append")

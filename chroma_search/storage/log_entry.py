@@ -26,6 +26,7 @@ from chroma_search.record import record
 
 Operation = Literal["add", "update", "upsert", "delete"]
 
+_HEADER = '{{"op": "{}", "n": {}, "dim": {}, "vectors": {}, "ids": {}, "documents": {}, "uris": {}, "metadatas": {}}}'
 _LENGTH = struct.Struct("<I")
 
 PART_BYTES = 32_000_000
@@ -87,20 +88,16 @@ class LogEntry:
         Raises:
             InvalidArgumentError: it is longer than a log can hold.
         """
+        vectors = None if self.vectors is None else _bytes_of(self.vectors)
+        ids = _texts_to_bytes(self.ids)
+        documents = None if self.documents is None else _texts_to_bytes(self.documents)
+        uris = None if self.uris is None else _texts_to_bytes(self.uris)
         metadatas = None if self.metadatas is None else _ENCODER.encode(self.metadatas).encode(_UTF8, _SURROGATES)
-        parts = {
-            "vectors": None if self.vectors is None else _bytes_of(self.vectors),
-            "ids": _texts_to_bytes(self.ids),
-            "documents": None if self.documents is None else _texts_to_bytes(self.documents),
-            "uris": None if self.uris is None else _texts_to_bytes(self.uris),
-            "metadatas": metadatas,
-        }
-        dim = None if self.vectors is None else self.vectors.shape[1]
-        sizes = {name: None if each is None else len(each) for name, each in parts.items()}
-        numbers = {"n": len(self.ids), "dim": dim, **sizes}
-        values = [f'"{name}": {"null" if each is None else each}' for name, each in numbers.items()]
-        header = f'{{"op": "{self.op}", {", ".join(values)}}}'.encode()  # JSON, in a third of the time
-        pieces = [_LENGTH.pack(len(header)), header, *(each for each in parts.values() if each is not None)]
+        parts = vectors, ids, documents, uris, metadatas
+        dim = "null" if self.vectors is None else self.vectors.shape[1]
+        sizes = ["null" if each is None else len(each) for each in parts]
+        header = _HEADER.format(self.op, len(self.ids), dim, *sizes).encode()  # JSON, in a fifth of the time
+        pieces = [_LENGTH.pack(len(header)), header, *(each for each in parts if each is not None)]
         n_bytes = sum(map(len, pieces))
         if n_bytes > LARGEST_BYTES and len(self.ids) == 1:
             raise InvalidArgumentError(
