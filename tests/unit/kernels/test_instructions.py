@@ -29,6 +29,18 @@ for dim in (1, 3, 4, 15, 16, 17, 63, 64, 65, 100, 384, 785):  # whole registers,
     order = np.argsort(-(of.codes.astype(np.int64) @ code.astype(np.int64)), kind="stable")
     assert set(order[:5].tolist()) <= set(near)
     found.append(near)
+for n in (3, 8, 20, 300):  # parts of eight rows, and of a block
+    first, second = (rng.integers(-127, 128, (n, 64)).astype(np.int8) for _ in range(2))
+    first_terms, second_terms = (rng.integers(0, 9, (n, width)).astype(np.float32) for width in (4, 2))
+    sketched = sketch_scan.SketchedRows(first, first_terms, second, second_terms)
+    slopes = np.array([1.0, 2.0, 3.0], np.float32)
+    aim = sketch_scan.SketchedTarget(rng.integers(-400, 400, 128).astype(np.int16), np.float32(2.0**-9), slopes, slopes)
+    vectors, query = rng.integers(-8, 9, (n, 70)).astype(np.float32), rng.integers(-8, 9, 70).astype(np.float32)
+    measure = sketch_scan.Measure(vectors, np.empty(0, np.float32), query, 0, 2.0**-3, -900.0)
+    for rows in (np.empty(0, np.int64), np.arange(0, n, 2)):
+        left, limit = sketch_scan.not_ruled_out(sketched, aim, measure, rows, 1, np.float32(np.inf))
+        found.append([left.tolist(), limit])
+assert 0 < len(found[-2][0]) < 250, found[-2]
 print(json.dumps([compiled.INSTRUCTIONS, found]))
 """
 
