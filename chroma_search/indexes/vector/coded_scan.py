@@ -20,7 +20,7 @@ from chroma_search.indexes.vector.codes import ROUNDED_UP, RowCodes
 from chroma_search.indexes.vector.exact_scan import SMALLEST_NORMAL, UNIT_ROUNDOFF, Scanned, error_factor
 from chroma_search.indexes.vector.sketch import N_AXES, RowSketch
 from chroma_search.kernels.coded_scan import CodedRows, CodedTarget, in_reach
-from chroma_search.kernels.graph_search import SPACE_CODES, Code, coded_query
+from chroma_search.kernels.graph_search import SPACE_CODES, coded_query
 from chroma_search.kernels.sketch_scan import HALF, Measure, SketchedRows, SketchedTarget, not_ruled_out
 from chroma_search.model.distance import Space, Vectors
 
@@ -68,7 +68,8 @@ def rows_in_reach(
         return rows
     target = point - codes.centre if space == "l2" else point
     weight = 2.0 if space == "l2" else 1.0
-    length, lost = _length(target), _lost(target, code, factor, weight)
+    length = _length(target)
+    lost = _lost(length, len(code), factor, weight)
     square = (codes.longest * 2 + length + lost + (codes.centre_length if space != "l2" else 0.0)) ** 2
     if square > LARGEST_SQUARE:
         return rows
@@ -116,10 +117,11 @@ def _sketched(target: Vectors, sketch: RowSketch, longest: float, space: Space, 
     along = target @ sketch.axes
     code, factor = coded_query(along, np.zeros(N_AXES, np.float32), SPACE_CODES[space])
     weight, length = 2.0 if space == "l2" else 1.0, _length(target)
-    lost = _lost(along, code, factor, weight)
+    reached = _length(along)
+    lost = _lost(reached, N_AXES, factor, weight)
     slack = weight * longest * (1.02 * lost + 4 * sketch.blur * length) + rounding  # 1.02: the sketch of a row, rounded
     slopes: list[Vectors] = []
-    for kept in (_length(along[:HALF]), _length(along)):
+    for kept in (_length(along[:HALF]), reached):
         rest = math.sqrt(max(length**2 - kept**2, 0.0) + 4 * sketch.blur * length**2)
         slopes.append(np.array([weight * (kept + lost), weight * rest * ROUNDED_UP, slack], np.float32))
     return SketchedTarget(code, factor, slopes[0], slopes[1])
@@ -130,7 +132,6 @@ def _length(vector: Vectors) -> float:
     return math.sqrt(wide @ wide)
 
 
-def _lost(target: Vectors, code: Code, factor: np.float32, weight: float) -> float:
-    """Return the norm of what the code of a query leaves out of it."""
-    left_out = target.astype(np.float64) - code * (float(factor) / weight)
-    return math.sqrt(left_out @ left_out)
+def _lost(length: float, dim: int, factor: np.float32, weight: float) -> float:
+    """Return a bound on the norm of what the code of a query of this length leaves out: half a step per element."""
+    return 0.51 * math.sqrt(dim) * float(factor) / weight if length > 0 else 0.0  # 0.01: the division is rounded
