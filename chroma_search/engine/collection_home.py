@@ -61,12 +61,17 @@ class CollectionHome:
     @property
     def snapshot(self) -> Snapshot:
         """What a query that starts now sees: every write that was acknowledged before, by any process."""
-        n_loads, snapshot = self.store.n_loads, self.store.snapshot
-        # Another thread may have unloaded all before, and loaded it again by now: that shows in the number of loads.
-        if self.log is None or self.log.has_changed() or self.store.n_loads != n_loads:
-            with self.lock:
-                self.catch_up()
-                snapshot = self.store.snapshot
+        log, store, n_loads = self.log, self.store, self.store.n_loads
+        if log is not None and not log.has_changed():
+            snapshot = store.snapshot  # after the look, for another thread may have taken the news in just before
+            if store.n_loads == n_loads:
+                return self._used(snapshot)
+        with self.lock:  # there are news, or all was unloaded meanwhile
+            self.catch_up()
+            snapshot = self.store.snapshot
+        return self._used(snapshot)
+
+    def _used(self, snapshot: Snapshot) -> Snapshot:
         self.last_used = now = time.monotonic()
         flusher = self.flusher  # another thread may be closing
         if flusher is not None and now > flusher.idle_at and not self._reads_only:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import shutil
+import threading
 import weakref
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -78,3 +80,50 @@ def test_a_flush_of_a_deleted_collection_does_not_make_its_folder_again(tmp_path
             with pytest.raises(NotFoundError, match="the collection was deleted"):
                 call()
         assert list((tmp_path / "collections").iterdir()) == []
+
+
+@contextmanager
+def reader_and_writer(folder):
+    """Give two openers of one collection that holds a record; what the second writes is news to the first."""
+    with chroma_search.PersistentClient(folder) as client:
+        client.create_collection("docs", embedding_function=None).add(ids="a", embeddings=[1.0, 2.0])
+    openers = [Database(folder), Database(folder)]
+    reader, writer = (each.get_collection("docs", DEFAULT_TENANT, DEFAULT_DATABASE) for each in openers)
+    assert reader.count() == writer.count() == 1
+    yield reader, writer
+    for each in openers:
+        each.close()
+
+
+def test_a_reader_sees_what_another_thread_has_taken_in_while_it_looked_for_news(tmp_path, monkeypatch):
+    with reader_and_writer(tmp_path) as (reader, writer):
+        writer.add(WriteBatch(["b"], np.ones((1, 2), np.float32)))
+        log: Any = reader.home.log
+        real = log.has_changed
+
+        def overtaken():
+            monkeypatch.setattr(log, "has_changed", real)
+            other = threading.Thread(target=reader.count)
+            other.start()
+            other.join()
+            return real()
+
+        monkeypatch.setattr(log, "has_changed", overtaken)
+        assert reader.home.snapshot.n_live == 2
+
+
+def test_a_reader_sees_what_was_unloaded_while_it_looked_for_news(tmp_path, monkeypatch):
+    with reader_and_writer(tmp_path) as (reader, _):
+        log: Any = reader.home.log
+        real = log.has_changed
+
+        def unloaded():
+            monkeypatch.setattr(log, "has_changed", real)
+            found = real()
+            other = threading.Thread(target=reader.home.unload)
+            other.start()
+            other.join()
+            return found
+
+        monkeypatch.setattr(log, "has_changed", unloaded)
+        assert reader.home.snapshot.n_live == 1
