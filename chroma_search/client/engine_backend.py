@@ -17,7 +17,7 @@ from chroma_search.engine.collection import CollectionEngine
 from chroma_search.engine.database import Database, DatabaseInfo
 from chroma_search.errors import ClosedError, ForbiddenError, NotFoundError, UnsupportedError
 from chroma_search.front.backend import UserIdentity
-from chroma_search.front.progress import SHOWN_FROM, busy
+from chroma_search.front.progress import busy
 from chroma_search.model.results import IndexingStatus
 from chroma_search.schema.names import validate_collection_name
 from chroma_search.version import __version__
@@ -145,12 +145,8 @@ class EngineCollection:
         """Write rows."""
         engine = self.live()
         write = {"add": engine.add, "update": engine.update, "upsert": engine.upsert}[kind]
-        n_records = len(batch.ids)
-        if n_records <= SHOWN_FROM:
+        with busy(len(batch.ids), f"Indexing {len(batch.ids):,} records"):
             write(batch)
-        else:
-            with busy(n_records, f"Indexing {n_records:,} records"):
-                write(batch)
 
     def delete(self, selection: Selection) -> int:
         """Delete records; return how many."""

@@ -153,6 +153,8 @@ class Flusher:
     def flush_if_due(self) -> None:
         """Start in the background what is due and is not running; called under the collection's lock."""
         if self._is_known_short():
+            if self.idle_at < math.inf:
+                self.idle_at = time.monotonic() + IDLE_S
             return
         sizes = sizes_of(self._store.snapshot)
         self._last_look = sum(size.n_live for size in sizes if not size.is_sealed), self._store.n_ops
@@ -169,11 +171,7 @@ class Flusher:
             return False
         n_tail, n_ops = self._last_look
         n_more = self._store.n_ops - n_ops
-        if n_more > MOST_PUT_OFF or may_be_due(n_tail + n_more, self._log.n_bytes):
-            return False
-        if self.idle_at < math.inf:
-            self.idle_at = time.monotonic() + IDLE_S
-        return True
+        return n_more <= MOST_PUT_OFF and not may_be_due(n_tail + n_more, self._log.n_bytes)
 
     def take_note(self) -> None:
         """Take note of rows that another process has written; called under the collection's lock."""

@@ -28,7 +28,8 @@ from chroma_search.storage.snapshot import SegmentState, Snapshot
 
 NO_OFFSETS = np.empty(0, np.int64)
 MOST_PUT_OFF = 64
-"""Rows that may be put off at a time: to take them in costs a reader less than 0.2 ms."""
+"""Rows that may be put off at a time: a reader takes them in within 0.23 ms (median; the 90th of 100 times 0.9, when
+the tail merges too, as it would have done before; 2026-11, 384 dimensions)."""
 
 
 class RecordStore:

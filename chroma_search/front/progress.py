@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -32,12 +32,13 @@ def in_steps(values: list[T], title: str) -> Iterator[list[T]]:
             bar.update(task, completed=min(start + STEP, len(values)))
 
 
-@contextmanager
-def busy(n_records: int, title: str) -> Generator[None]:
+def busy(n_records: int, title: str) -> AbstractContextManager[None]:
     """Show that something is going on; a write is one step, so there is no measure of how far it is."""
-    if not _is_shown(n_records):
-        yield
-        return
+    return _shown(title) if _is_shown(n_records) else nullcontext()
+
+
+@contextmanager
+def _shown(title: str) -> Generator[None]:
     from rich.console import Console  # as above
 
     with Console(stderr=True).status(title):

@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
-
 from chroma_search.errors import CorruptionError
 from chroma_search.indexes.base import Offer, Probe, VectorRequest, Within
 from chroma_search.indexes.vector.allowed import allowed_rows
-from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_ROWS, rows_in_reach
+from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_FLOATS, NO_ROWS, rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes
 from chroma_search.indexes.vector.exact_scan import Scanned, scan_one
 from chroma_search.indexes.vector.norms import Magnitudes, RowNorms, unit_vectors
@@ -44,8 +42,6 @@ LEFT_SHARE, LEFT_SHARE_FAR = 0.02, 0.15
 """Rows not ruled out, of those looked at (Fashion-MNIST: 0.007 where a filter is random, 0.15 for the farther half)."""
 REACHED = 30
 """Rows beyond k that a coded scan leaves to be measured (Fashion-MNIST: 10 to 20)."""
-
-NO_FLOATS = np.empty(0, np.float32)
 
 
 class CodedIndex:

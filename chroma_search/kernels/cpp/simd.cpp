@@ -1,6 +1,5 @@
 #include "simd.h"
 
-#include <algorithm>
 #include <cstdlib>
 #include <string>
 

@@ -8,8 +8,14 @@ constexpr size_t HALF = 64;  // elements of half a sketch: one cache line (kerne
 
 constexpr size_t ROWS_AHEAD = 32, BYTES_AHEAD = 6144;  // fetched before they are read: so many at most
 
-// Start fetching what is read next but one, into the second-nearest cache: nearer there is room for two dozen requests at a
-// time, which one row takes (2026-11, EPYC: 5,400 of 60,000 x 784 codes in 0.31 ms instead of 0.62).
+// How many rows of so many bytes are fetched ahead, 1 to ROWS_AHEAD.
+inline size_t rows_ahead(size_t row_bytes) {
+  if (row_bytes * ROWS_AHEAD <= BYTES_AHEAD) return ROWS_AHEAD;
+  return row_bytes < BYTES_AHEAD ? BYTES_AHEAD / row_bytes : 1;
+}
+
+// Start fetching what is read later into the second-nearest cache: nearer there is room for two dozen requests at a time,
+// which two rows take (2026-11, EPYC: 5,400 of 60,000 x 784 codes in 0.31 ms instead of 0.62, on small pages 0.45 of 0.72).
 inline void prefetch(const void* start, size_t bytes) {
 #if defined(__GNUC__)
   const char* at = static_cast<const char*>(start);
