@@ -51,3 +51,10 @@ def test_without_errors_the_k_nearest_and_their_ties_stay(kernels):
     assert kernels.in_reach(flat, target, everything, 3, np.float32(0.5)).tolist() == []
     wide = target._replace(slack=np.float32(1.0))  # 1..3 may hide what is 3: all up to 1 + 1 + 1 stay
     assert kernels.in_reach(flat, wide, everything, 1, far).tolist() == [1, 2, 3, 4]
+
+
+def test_rows_of_no_width_are_all_as_near():
+    ones, zeros = np.ones(5, np.float32), np.zeros(5, np.float32)
+    of = coded_scan.CodedRows(np.empty((5, 0), np.int8), ones, zeros, zeros)
+    target = coded_scan.CodedTarget(np.empty(0, np.int16), np.float32(1), np.float32(1), np.float32(0))
+    assert coded_scan.in_reach(of, target, np.empty(0, np.int64), 1, np.float32(np.inf)).tolist() == [0, 1, 2, 3, 4]
