@@ -36,6 +36,7 @@ from chroma_search.storage.sqlite_file import BUSY_S
 
 if TYPE_CHECKING:
     from chroma_search.dsl import SearchClauses, Where
+    from chroma_search.engine.filter_gate import FilterGate
     from chroma_search.engine.selecting import RanSelection
     from chroma_search.indexes.text.analyzer import Analyzer
     from chroma_search.planner.explain import Explanation
@@ -341,9 +342,13 @@ class CollectionEngine:
 
     def _check_filter(self, where: Where | None) -> None:
         if where is not None:
-            from chroma_search.engine.filter_gate import check_filter  # as above
+            self._filter_gate.check(where)
 
-            check_filter(self.rules, where)
+    @cached_property
+    def _filter_gate(self) -> FilterGate:
+        from chroma_search.engine.filter_gate import FilterGate  # as above
+
+        return FilterGate(self.rules)
 
 
 def _index_spec(config: CollectionConfig) -> IndexSpec:
@@ -380,9 +385,10 @@ def found_columns(
 
 def _simplified(where: Where) -> Where | None:
     from chroma_search.dsl.where import Comparison  # loaded already: there is a filter
-    from chroma_search.planner.logical import LogicalPlan
-    from chroma_search.planner.optimizer import optimize
 
     if isinstance(where, Comparison):  # which no rule can improve
         return where
+    from chroma_search.planner.logical import LogicalPlan
+    from chroma_search.planner.optimizer import optimize
+
     return optimize(LogicalPlan(where=where, columns=frozenset())).where

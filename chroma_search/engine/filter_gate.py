@@ -6,19 +6,43 @@ from typing import Any
 
 from chroma_search.dsl import Where
 from chroma_search.dsl.validation import check_where
+from chroma_search.dsl.where import Comparison
 from chroma_search.indexes.text.regex import check_regex
 from chroma_search.planner.logical import walk
 from chroma_search.schema.index_rules import IndexRules
 
+MOST_KEPT = 64
+"""Filters that a gate remembers."""
+PLAIN = (str, int, float, bool)
+"""Types of operands whose hash is sure to be known."""
 
-def check_filter(rules: IndexRules, where: Where) -> None:
-    """Refuse a filter that is not well-formed, or that `check_filterable` refuses.
 
-    Raises:
-        InvalidFilterError: what is wrong, and where.
+class FilterGate:
+    """Lets filters of one collection through, and remembers the commonest: one test, asked again by every search.
+
+    Args:
+        rules: which indexes are on.
     """
-    check_where(where, regex_check=check_regex)
-    check_filterable(rules, where)
+
+    def __init__(self, rules: IndexRules) -> None:
+        self._rules = rules
+        self._passed: dict[Where, None] = {}  # a search hashes its filter anyway, for its mask; a check takes 7 us
+
+    def check(self, where: Where) -> None:
+        """Refuse a filter that is not well-formed, or that `check_filterable` refuses.
+
+        Raises:
+            InvalidFilterError: what is wrong, and where.
+        """
+        is_plain = isinstance(where, Comparison) and type(where.key) is str and type(where.value) in PLAIN
+        if is_plain and where in self._passed:
+            return
+        check_where(where, regex_check=check_regex)
+        check_filterable(self._rules, where)
+        if is_plain:
+            if len(self._passed) >= MOST_KEPT:
+                self._passed.clear()
+            self._passed[where] = None
 
 
 def check_filterable(rules: IndexRules, where: Where) -> None:

@@ -10,6 +10,8 @@ Not for: ordering, scores. Rows are positions 0..n-1 of one segment, never offse
 
 from __future__ import annotations
 
+from dataclasses import field
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +39,7 @@ class Mask:
     rows: Rows | None = None
     exclude: bool = False
     exact: bool = True
+    _counted: int = field(default=-1, init=False)
 
     @staticmethod
     def all(n: int) -> Mask:
@@ -73,7 +76,9 @@ class Mask:
         if self.rows is not None:
             return self.n - len(self.rows) if self.exclude else len(self.rows)
         assert self.bits is not None
-        return int(np.count_nonzero(self.bits))
+        if self._counted < 0:  # masks are kept per filter, and each search asks how many rows pass
+            object.__setattr__(self, "_counted", int(np.count_nonzero(self.bits)))
+        return self._counted
 
     def to_bits(self) -> Bits:
         """Return bool, shape (n,). A dense mask gives its own array: do not write to it."""
