@@ -41,6 +41,7 @@ class Offer:
         reason: the figures behind the cost, in words.
         far_us: what it is worth paying to avoid this path when the filter turns out to avoid the query, because the
             answer would be slow and poor; None for a path that does not mind.
+        nearly_exact: True when only chance could keep the answer from being exact, once in 100,000 queries or less.
     """
 
     strategy: str
@@ -48,6 +49,12 @@ class Offer:
     exact: bool
     reason: str
     far_us: float | None = None
+    nearly_exact: bool = False
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether no neighbour is missed but by chance."""
+        return self.exact or self.nearly_exact
 
 
 @record()

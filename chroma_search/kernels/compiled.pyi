@@ -6,10 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.kernels.checked_rows import RowsOf
-from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
+from chroma_search.kernels.coded_scan import CodedRows, MeasuredRows, SketchedRows
 from chroma_search.kernels.graph_build import BuildPoints
 from chroma_search.kernels.graph_search import Graph
-from chroma_search.kernels.sketch_scan import Measure, SketchedRows, SketchedTarget
 
 _Bits = NDArray[np.bool_]
 _Doubles = NDArray[np.float64]
@@ -50,15 +49,20 @@ def l2_all(vectors: RowsOf[np.float32], query: _Floats) -> _Floats: ...
 def l2_rows(vectors: RowsOf[np.float32], rows: _Rows, query: _Floats) -> _Floats: ...
 def dot_all(vectors: RowsOf[np.float32], query: _Floats) -> _Floats: ...
 def dot_rows(vectors: RowsOf[np.float32], rows: _Rows, query: _Floats) -> _Floats: ...
-def in_reach(of: CodedRows, target: CodedTarget, rows: _Rows, k: int, within: float | np.float32) -> _Rows: ...
-def not_ruled_out(
+def exact_distances(vectors: _Floats, query: _Floats, space: int) -> _Doubles: ...
+def in_reach(
+    measured: MeasuredRows,
+    coded: CodedRows,
     sketched: SketchedRows,
-    sketch: SketchedTarget,
-    measure: Measure,
+    point: _Floats,
     rows: _Rows,
+    bits: _Bits,
     k: int,
-    within: float | np.float32,
-) -> tuple[_Rows, float]: ...
+    within: float,
+    unlikely: float,
+) -> tuple[_Rows, _Floats, tuple[int, int, int]] | None: ...
+def turned(vector: _Floats, width: int) -> _Floats: ...
+def signs_of(rows: _Floats, width: int) -> NDArray[np.uint8]: ...
 def weighted_sums(
     starts: _Rows, ends: _Rows, rows: _Ints, weights: _Floats, factors: _Doubles, n_rows: int
 ) -> tuple[_Rows, _Doubles]: ...

@@ -1,8 +1,8 @@
-"""Float32 distances of one query to many rows.
+"""Distances of one query to many rows.
 
-These are estimates with a known error bound (any order of summation), not the distances that results show: those
-come from `model.distance.exact_distances`. `l2` is the sum of squared differences, `dot` the plain product. Overflow,
-inf and NaN come out as IEEE says. Complexity O(rows * dim); no copy of the rows is made.
+Those of float32 are estimates with a known error bound (any order of summation), not the distances that results show:
+those are `exact`, see `model.distance.exact_distances`. `l2` is the sum of squared differences, `dot` the plain
+product. Overflow, inf and NaN come out as IEEE says. Complexity O(rows * dim); no copy of the rows is made.
 """
 
 from __future__ import annotations
@@ -35,3 +35,11 @@ def dot_all(vectors: RowsOf[np.float32], query: Floats) -> Floats:
 def dot_rows(vectors: RowsOf[np.float32], rows: Rows, query: Floats) -> Floats:
     """Return the product of `vectors[rows]` with `query`, in the order of `rows`."""
     return compiled.dot_rows(vectors, rows, query)
+
+
+def exact(vectors: Floats, query: Floats, space: int) -> NDArray[np.float64]:
+    """Return distances in float64 arithmetic, each rounded to the nearest float32; a space of `SPACE_CODES`.
+
+    The sums have one order, whatever the processor: eight parts, added up in the end.
+    """
+    return compiled.exact_distances(vectors, query, space)

@@ -13,6 +13,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.kernels import distance
+from chroma_search.kernels.graph_search import SPACE_CODES
+
 Space: TypeAlias = Literal["l2", "cosine", "ip"]
 SPACES: tuple[Space, ...] = ("l2", "cosine", "ip")
 Vectors: TypeAlias = NDArray[np.float32]
@@ -29,19 +32,5 @@ def exact_distances(query: Vectors, vectors: Vectors, space: Space) -> NDArray[n
     Returns:
         float64, shape (n,), each rounded to the nearest float32. Row i depends on row i alone.
     """
-    wide = vectors.astype(np.float64)
-    target = query.astype(np.float64)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        if space == "l2":
-            wide -= target
-            measured = np.einsum("ij,ij->i", wide, wide)
-        else:
-            measured = np.einsum("ij,j->i", wide, target)
-            if space == "cosine":
-                # One root of the product, not a product of roots: then parallel vectors of small integers give
-                # exactly 0.
-                scale = np.sqrt(np.einsum("ij,ij->i", wide, wide) * (target @ target))
-                measured = np.where(scale > 0, measured / np.where(scale > 0, scale, 1.0), 0.0)
-                measured = np.where(np.isnan(scale), np.nan, measured)
-            measured = 1.0 - measured
-        return measured.astype(np.float32).astype(np.float64)
+    held, target = (np.ascontiguousarray(each, np.float32) for each in (vectors, query))
+    return distance.exact(held, target, SPACE_CODES[space])

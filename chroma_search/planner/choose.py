@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from chroma_search.indexes.base import Offer, VectorIndex, VectorRequest
 from chroma_search.record import record
 
-EXACT_WORTH = 1.25
-"""An exact path may cost so many times the cheapest one: its answer is sure, and it needs no probe."""
+SURE_WORTH = 1.25
+"""A path that misses nothing may cost so many times the cheapest one: and it needs no probe."""
 
 
 @record()
@@ -33,7 +33,7 @@ class Ladder:
     """The chosen path first, then the ones to climb to.
 
     Attributes:
-        steps: chosen, then the exact ones.
+        steps: chosen, then those that miss nothing; the last is exact.
         rejected: other offers with the reason, for EXPLAIN.
         probes: True when the choice hangs on whether the filter avoids the query: a probe decides before the run.
     """
@@ -70,16 +70,20 @@ def choose(
         rejected = tuple((choice, "exact=True") for choice in offered if not choice.offer.exact)
         return Ladder(steps, rejected)
     chosen = next(
-        (each for each in offered if each.offer.exact and each.offer.cost_us <= EXACT_WORTH * offered[0].offer.cost_us),
+        (
+            each
+            for each in offered
+            if each.offer.is_sure and each.offer.cost_us <= SURE_WORTH * offered[0].offer.cost_us
+        ),
         offered[0],
     )
     others = [choice for choice in offered if choice is not chosen]
     rejected = tuple((choice, f"{choice.offer.cost_us:.0f} us expected") for choice in others)
     if chosen.offer.exact:
         return Ladder((chosen,), rejected)
-    # An approximate path that failed is followed by the exact ones only: trying another approximate one would cost
+    # An approximate path that failed is followed by the sure ones only: trying another approximate one would cost
     # more than it saves, since the failure says that matches are far from the query.
-    exact_steps = tuple(choice for choice in others if choice.offer.exact)
+    sure_steps = tuple(choice for choice in others if choice.offer.is_sure)
     far_us = chosen.offer.far_us
-    probes = far_us is not None and not request.is_far and any(each.offer.cost_us < far_us for each in exact_steps)
-    return Ladder((chosen, *exact_steps), rejected, probes)
+    probes = far_us is not None and not request.is_far and any(each.offer.cost_us < far_us for each in sure_steps)
+    return Ladder((chosen, *sure_steps), rejected, probes)

@@ -95,7 +95,7 @@ def search_all(index, vectors, space, asked, k, mask, floor=None):
         for one, query in zip(found, asked, strict=True):
             check_shape(one, index, mask)
             assert one.exact or not offer.exact
-            if one.exact:
+            if one.exact or offer.nearly_exact:  # the latter by chance only, and numbers drawn once: no run differs
                 check_complete(one, vectors, space, query, k, rows)
         if floor is not None:
             mean = np.mean([recall(one, vectors, space, q, k, rows) for one, q in zip(found, asked, strict=True)])
@@ -128,6 +128,22 @@ def test_a_probe_tells_the_share_of_allowed_rows_near_the_query(kind, space, mas
 def test_answers_stay_in_the_mask_and_meet_the_recall_floor(kind, space, mask_name):
     index, mask = built(kind, space), MASKS[mask_name](np.random.default_rng(3))
     search_all(index, clustered(), space, queries(), K, mask, RECALL_FLOOR[space])
+
+
+@pytest.mark.parametrize("dim", [256, 300])
+def test_long_vectors_are_found_as_well(kind, space, dim):
+    """Vectors that are long enough for sketches, too; near few directions, and some of them equal."""
+    rng = np.random.default_rng(dim)
+    turn = rng.normal(size=(DIM, dim)) * 0.97 ** np.arange(DIM)[:, None]
+    vectors = (clustered()[:1_200] @ turn + rng.normal(size=(1_200, dim)) / 2).astype(np.float32)
+    vectors[100:130] = vectors[0]
+    index = vector_index(kind).build(vectors, space, {})
+    asked = (vectors[[0, 500, 900]] + rng.normal(size=(3, dim)) / 4).astype(np.float32)
+    asked[2] = vectors[0]
+    for mask in (None, Mask.of_bits(rng.random(1_200) < 0.5), Mask.of_rows(1_200, np.arange(600))):
+        answers = search_all(index, vectors, space, asked, K, mask, RECALL_FLOOR[space])
+        if kind in ("hnsw", "coded"):
+            assert {"coded_scan", "sketch_scan"} <= set(answers)
 
 
 def test_an_unfiltered_search_meets_the_recall_floor(kind, space):

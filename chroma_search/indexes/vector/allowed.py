@@ -6,10 +6,45 @@ cover, and rows that the mask does not speak of, are not allowed. Kernels that t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.model.mask import Mask
+
+NO_ROWS, NO_BITS = np.empty(0, np.int64), np.empty(0, np.bool_)
+
+
+class Allowed(NamedTuple):
+    """The rows that a search may answer with, in the form that costs least.
+
+    Attributes:
+        n: how many.
+        rows: int64, ascending, or
+        bits: bool, one per row; both empty for all rows.
+    """
+
+    n: int
+    rows: NDArray[np.int64] = NO_ROWS
+    bits: NDArray[np.bool_] = NO_BITS
+
+    def to_rows(self) -> NDArray[np.int64] | None:
+        """Return the rows, None for all."""
+        if len(self.bits):
+            return np.flatnonzero(self.bits)
+        return self.rows if len(self.rows) or not self.n else None
+
+
+def allowed(mask: Mask | None, n_rows: int) -> Allowed:
+    """Return the rows of a mask, or all, below `n_rows`."""
+    if mask is None or (mask.is_all and mask.n >= n_rows):
+        return Allowed(n_rows)
+    if mask.rows is not None and not mask.exclude:
+        rows = allowed_rows(mask, n_rows)
+        return Allowed(len(rows), rows=rows)
+    bits = allowed_bits(mask, n_rows)
+    return Allowed(mask.count() if mask.n == n_rows else int(np.count_nonzero(bits)), bits=bits)
 
 
 def allowed_rows(mask: Mask, n_rows: int) -> NDArray[np.int64]:

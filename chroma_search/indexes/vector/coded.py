@@ -1,4 +1,7 @@
-"""Coded index: no graph, but codes and sketches of the rows, by which the exact scan rules out most of them.
+"""Coded index: no graph, but codes and sketches of the rows, by which a scan rules out most of them.
+
+Strategies: `coded_scan` is exact, `sketch_scan` but for chance (see `sketch.py`).
+
 
 It is what the rows of a flush have until a graph is built over them (storage/merge_policy.py), for it costs a hundredth
 of one, and a part of the HNSW index (`hnsw.py`). How a scan can trust codes is told in `coded_scan.py`, `codes.py` and
@@ -12,21 +15,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+import numpy as np
+
 from chroma_search.errors import CorruptionError
 from chroma_search.indexes.base import Offer, Probe, VectorRequest, Within
-from chroma_search.indexes.vector.allowed import allowed_rows
-from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_FLOATS, NO_ROWS, rows_in_reach
+from chroma_search.indexes.vector.allowed import NO_ROWS, allowed
+from chroma_search.indexes.vector.coded_scan import MOST_WANTED, NO_FLOATS, rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes
-from chroma_search.indexes.vector.exact_scan import Scanned, scan_one
+from chroma_search.indexes.vector.exact_scan import Scanned, refined, scan_one
 from chroma_search.indexes.vector.norms import Magnitudes, RowNorms, unit_vectors
 from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.kernels.checked_rows import RowsOf, VectorRows
-from chroma_search.kernels.sketch_scan import HALF
+from chroma_search.kernels.coded_scan import SKETCH
 from chroma_search.model.candidates import Candidates
 from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.mask import Mask
 
 CODED_SCAN = "coded_scan"
+SKETCH_SCAN = "sketch_scan"
 
 # Costs in microseconds on one core of a 2023 server (2026-11, Fashion-MNIST, 60,000 rows; repeat: benchmarks/ann).
 CALL_US = 60.0
@@ -35,17 +41,23 @@ ROW_US, FLOAT_US = 0.05, 0.0008
 """A row that is measured, which waits for memory, and an element of it."""
 SCAN_ROW_US, SCAN_CODE_US = 0.02, 0.00016
 """A row and an element of a coded scan, which reads rows in order of memory (half of it when they are in the cache)."""
-SKETCH_US = 0.012
+SKETCH_US, SIGNS_US = 0.007, 0.03
+"""The coordinates of a sketch, which are read in order of memory; the signs of one, which are not."""
 LEFT_ROW_US = 0.03
-"""A sketch; and a row that it does not rule out, besides the elements of its code."""
-LEFT_SHARE, LEFT_SHARE_FAR = 0.02, 0.15
-"""Rows not ruled out, of those looked at (Fashion-MNIST: 0.007 where a filter is random, 0.15 for the farther half)."""
+"""A row that its sketch does not rule out, besides the elements of its code."""
+LEFT_BY_AXES, LEFT_BY_AXES_FAR = 0.03, 0.22
+"""Rows not ruled out by the coordinates, of those looked at: where a filter is random, and for the farther half
+(Fashion-MNIST; with MiniLM 0.4 and 1.0)."""
+LEFT_BY_SIGNS, LEFT_BY_SIGNS_FAR = 0.001, 0.045
+"""Rows not ruled out by the signs either; 0.002 and 0.7."""
+LEFT_BY_PROOF, LEFT_BY_PROOF_FAR = 0.005, 0.13
+"""The same without chance; 0.03 and 1.0."""
 REACHED = 30
 """Rows beyond k that a coded scan leaves to be measured (Fashion-MNIST: 10 to 20)."""
 
 
 class CodedIndex:
-    """Exact search that reads codes before vectors. Immutable."""
+    """Search that reads codes before vectors, and misses nothing. Immutable."""
 
     kind: ClassVar[str] = "coded"
 
@@ -79,7 +91,7 @@ class CodedIndex:
         if not magnitudes.is_trusted or not len(self._codes.values):
             return CodedIndex.build(vectors, self._space, {})
         codes = self._codes.extended(vectors, self._space)
-        has_sketch = len(self._sketch.first) > 0
+        has_sketch = len(self._sketch.values) > 0
         sketch = self._sketch.extended(vectors, self._space, codes) if has_sketch else RowSketch.none()
         return CodedIndex(vectors, self._space, magnitudes, codes, sketch)
 
@@ -111,7 +123,7 @@ class CodedIndex:
         """
         del params
         codes, sketch = RowCodes.from_arrays(arrays), RowSketch.from_arrays(arrays)
-        if len(codes.values) not in (0, len(vectors)) or len(sketch.first) not in (0, len(vectors)):
+        if len(codes.values) not in (0, len(vectors)) or len(sketch.values) not in (0, len(vectors)):
             raise CorruptionError(f"{len(codes.values)} codes are stored, but there are {len(vectors)} vectors")
         return cls(vectors, space, Magnitudes.from_arrays(arrays), codes, sketch)
 
@@ -122,12 +134,16 @@ class CodedIndex:
         dim, n = self._vectors.shape[1], request.n_matching
         measured_us = (request.k + REACHED) * (ROW_US + dim * FLOAT_US)
         cost_us = CALL_US + self.n_rows * BIT_US + measured_us
-        if not len(self._sketch.first):
+        if not len(self._sketch.values):
             cost_us += n * (SCAN_ROW_US + dim * SCAN_CODE_US)
             return (Offer(CODED_SCAN, cost_us, True, f"codes of {n} matching rows, {dim} bytes each"),)
-        left = n * (LEFT_SHARE_FAR if request.is_far else LEFT_SHARE)
-        cost_us += n * SKETCH_US + left * (LEFT_ROW_US + dim * SCAN_CODE_US)
-        return (Offer(CODED_SCAN, cost_us, True, f"sketches of {n} matching rows, {HALF} bytes each"),)
+        is_far, code_us = request.is_far, LEFT_ROW_US + dim * SCAN_CODE_US
+        cost_us += n * (SKETCH_US + SIGNS_US * (LEFT_BY_AXES_FAR if is_far else LEFT_BY_AXES))
+        proven_us = cost_us + n * code_us * (LEFT_BY_PROOF_FAR if is_far else LEFT_BY_PROOF)
+        likely_us = cost_us + n * code_us * (LEFT_BY_SIGNS_FAR if is_far else LEFT_BY_SIGNS)
+        reason = f"sketches of {n} matching rows, {SKETCH} bytes each"
+        likely = Offer(SKETCH_SCAN, likely_us, False, reason, nearly_exact=True)
+        return (likely, Offer(CODED_SCAN, proven_us, True, reason))
 
     def probe(self, query: Vectors, mask: Mask) -> Probe:
         """Tell nothing of interest: there is no path that a filter could lead astray."""
@@ -144,18 +160,21 @@ class CodedIndex:
         within: Within | None = None,
     ) -> list[Candidates]:
         """Return every row that could be among the k nearest of the mask; see `VectorIndex.search`."""
-        del strategy, beam
-        rows = None if mask is None or (mask.is_all and mask.n >= self.n_rows) else allowed_rows(mask, self.n_rows)
-        n_rows = self.n_rows if rows is None else len(rows)
-        if n_rows == 0:
+        del beam
+        which = allowed(mask, self.n_rows)
+        if not which.n:
             return [Candidates.empty() for _ in queries]
         points = unit_vectors(queries) if self._space == "cosine" else queries
         found: list[Candidates] = []
-        scanned = self._scanned()
+        scanned, is_proven = self._scanned(), strategy != SKETCH_SCAN
         for at, (query, point) in enumerate(zip(queries, points, strict=True)):
             limit = math.inf if within is None else within(at)
-            reached = rows_in_reach(scanned, self._codes, self._sketch, point, k, rows, limit)
-            found.append(replace(scan_one(scanned, query, k, reached), visited=n_rows))
+            near = rows_in_reach(scanned, self._codes, self._sketch, point, k, which, limit, is_proven=is_proven)
+            if near is None:
+                found.append(scan_one(scanned, query, k, which.to_rows()))
+            else:
+                one = refined(scanned, query, k, near.rows, near.distances.astype(np.float64), which.n)
+                found.append(one if is_proven else replace(one, exact=False))
         return found
 
     def _scanned(self) -> Scanned:

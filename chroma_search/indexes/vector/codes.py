@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chroma_search.indexes.vector.norms import unit_vectors
+from chroma_search.kernels.aligned import aligned_empty, joined
 from chroma_search.kernels.blocks import row_blocks
-from chroma_search.kernels.checked_rows import RowsOf, whole
+from chroma_search.kernels.checked_rows import RowsOf
 from chroma_search.kernels.frozen import frozen
 from chroma_search.kernels.graph_search import LARGEST_CODE, SPACE_CODES, coded_query
 from chroma_search.model.distance import Space, Vectors
@@ -31,6 +32,9 @@ LEAST_DIM = 64
 """Vectors of fewer elements lie within four cache lines: codes would save nothing."""
 SAMPLED_ROWS, NEIGHBOURS = 64, 16
 """Rows whose neighbourhoods `are_faithful` looks at, and how many neighbours of each."""
+LARGEST_STEPS = np.float32(LARGEST_CODE - 0.5)
+"""Steps to the largest element of a row, so that dithered it is a code."""
+DITHER_SEED = 784
 COARSEST = 0.2
 """Largest `coarseness` of codes in use (2026-11: real data 0.01-0.02; recall stayed up to 0.4, was lost from 1 on)."""
 
@@ -45,6 +49,8 @@ class RowCodes:
         offsets: float32, shape (n,): squared norm of the centred row (l2), 0.0 in the other spaces.
         residuals: float32, shape (n,): norm of what a code leaves out of its centred row, rounded up.
         centre: float32, shape (dim,): mean of the rows (of the unit vectors in the cosine space).
+        dither: float32, shape (dim,): what was added to each row, in steps, before it was rounded, see `dither`; or
+            shape (0,), of codes of an earlier program.
         longest: largest norm of a centred row, rounded up.
         centre_length: norm of the centre.
     """
@@ -54,6 +60,7 @@ class RowCodes:
     offsets: NDArray[np.float32]
     residuals: RowsOf[np.float32]
     centre: NDArray[np.float32]
+    dither: NDArray[np.float32]
     longest: float
     centre_length: float
 
@@ -61,7 +68,7 @@ class RowCodes:
     def none() -> RowCodes:
         """Return what stands for no codes."""
         nothing = frozen(np.empty(0, np.float32))
-        return RowCodes(frozen(np.empty((0, 0), np.int8)), nothing, nothing, nothing, nothing, 0.0, 0.0)
+        return RowCodes(frozen(np.empty((0, 0), np.int8)), nothing, nothing, nothing, nothing, nothing, 0.0, 0.0)
 
     @staticmethod
     def of(vectors: Vectors, space: Space) -> RowCodes:
@@ -70,43 +77,41 @@ class RowCodes:
         total = np.zeros(dim, np.float64)
         for block in row_blocks(n, dim):
             total += points_of(vectors[block], space).sum(axis=0, dtype=np.float64)
-        return RowCodes._around((total / max(n, 1)).astype(np.float32), vectors, space)
+        return RowCodes._around((total / max(n, 1)).astype(np.float32), dither(dim), vectors, space)
 
     def extended(self, vectors: Vectors, space: Space) -> RowCodes:
         """Return these codes and those of the rows behind them: right around the same centre, as around any other."""
-        more = RowCodes._around(self.centre, vectors[len(self.values) :], space)
-        joined = [
-            frozen(np.concatenate([whole(getattr(self, name)), getattr(more, name)]))
-            for name in ("values", "scales", "offsets", "residuals")
-        ]
+        more = RowCodes._around(self.centre, self.dither, vectors[len(self.values) :], space)
+        names = ("values", "scales", "offsets", "residuals")
+        of_rows = [frozen(joined([getattr(self, name), getattr(more, name)])) for name in names]
         longest = max(self.longest, more.longest)
-        return RowCodes(joined[0], joined[1], joined[2], joined[3], self.centre, longest, self.centre_length)
+        of_all = self.centre, self.dither, longest, self.centre_length
+        return RowCodes(of_rows[0], of_rows[1], of_rows[2], of_rows[3], *of_all)
 
     def of_others(self, vectors: Vectors, space: Space) -> RowCodes:
         """Return the codes of other rows, around this centre."""
-        return RowCodes._around(self.centre, vectors, space)
+        return RowCodes._around(self.centre, self.dither, vectors, space)
 
     @staticmethod
-    def _around(centre: Vectors, vectors: Vectors, space: Space) -> RowCodes:
+    def _around(centre: Vectors, dither: Vectors, vectors: Vectors, space: Space) -> RowCodes:
         n, dim = vectors.shape
-        values, scales = np.empty((n, dim), np.int8), np.empty(n, np.float32)
+        moved = dither if len(dither) else np.zeros(dim, np.float32)
+        values, scales = aligned_empty((n, dim), np.int8), np.empty(n, np.float32)
         offsets, residuals, longest = np.zeros(n, np.float32), np.empty(n, np.float32), 0.0
         for block in row_blocks(n, dim):
             centred = points_of(vectors[block], space) - centre
-            steps = np.abs(centred).max(axis=1) / np.float32(LARGEST_CODE)
-            values[block] = np.rint(centred / np.where(steps > 0, steps, 1.0)[:, None])
+            steps = np.abs(centred).max(axis=1) / LARGEST_STEPS
+            values[block] = np.rint(centred / np.where(steps > 0, steps, 1.0)[:, None] + moved)
             scales[block] = steps
             wide = centred.astype(np.float64)
             squares = np.einsum("ij,ij->i", wide, wide)
             longest = max(longest, float(np.sqrt(squares.max())) * ROUNDED_UP)
             if space == "l2":
                 offsets[block] = squares
-            wide -= values[block] * steps.astype(np.float64)[:, None]
+            wide -= (values[block] - moved.astype(np.float64)) * steps.astype(np.float64)[:, None]
             residuals[block] = np.sqrt(np.einsum("ij,ij->i", wide, wide)) * ROUNDED_UP
-        frozen_centre, length = frozen(centre), _length(centre)
-        return RowCodes(
-            frozen(values), frozen(scales), frozen(offsets), frozen(residuals), frozen_centre, longest, length
-        )
+        of_rows = frozen(values), frozen(scales), frozen(offsets), frozen(residuals)
+        return RowCodes(*of_rows, frozen(centre), frozen(dither), longest, _length(centre))
 
     def are_faithful(self, vectors: Vectors, space: Space, rows: NDArray[np.int64]) -> bool:
         """Tell whether codes order the neighbours of a row nearly as vectors do."""
@@ -166,6 +171,7 @@ class RowCodes:
             "code_offsets": self.offsets,
             "code_residuals": self.residuals,
             "code_centre": self.centre,
+            "code_dither": self.dither,
             "code_longest": np.array([self.longest], np.float64),
         }
 
@@ -174,12 +180,25 @@ class RowCodes:
         """Open stored arrays; codes and residuals are read when a search needs them."""
         scales, offsets, centre = (frozen(arrays[name]) for name in ("code_scales", "code_offsets", "code_centre"))
         longest = float(arrays["code_longest"][0])
-        return RowCodes(arrays["codes"], scales, offsets, arrays["code_residuals"], centre, longest, _length(centre))
+        dither = frozen(arrays["code_dither"]) if "code_dither" in arrays else np.empty(0, np.float32)
+        of_rows = arrays["codes"], scales, offsets, arrays["code_residuals"]
+        return RowCodes(*of_rows, centre, dither, longest, _length(centre))
 
 
 def _length(vector: NDArray[np.float32]) -> float:
     wide = vector.astype(np.float64)
     return math.sqrt(wide @ wide)
+
+
+def dither(n: int) -> NDArray[np.float32]:
+    """Return what is added to n coordinates, in steps, before they are rounded: between -0.5 and 0.5, drawn once.
+
+    Taken off again from what was rounded, the error of each coordinate is uniform over a step, and independent of it
+    and of the other errors (L. Schuchman, Dither signals and their effect on quantization noise, 1964). All rows have
+    the same, so an estimate takes off one number per query. Searches and builds of a graph leave that out: it moves all
+    rows alike, nearly.
+    """
+    return (np.random.default_rng(DITHER_SEED).random(n) - 0.5).astype(np.float32)
 
 
 def points_of(vectors: Vectors, space: Space) -> Vectors:

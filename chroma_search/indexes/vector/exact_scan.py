@@ -85,7 +85,7 @@ def scan_one(of: Scanned, query: Floats, k: int, rows: Rows | None) -> Candidate
         stay = _nearest_absolute(estimates, errors, k)
         left = estimates[stay]
     kept = stay if rows is None else rows[stay]
-    return _refined(of, query, k, kept, left, n)
+    return refined(of, query, k, kept, left, n)
 
 
 def scan_batch(of: Scanned, queries: Vectors, k: int, rows: Rows | None) -> list[Candidates]:
@@ -181,8 +181,8 @@ def _measured(of: Scanned, query: Floats, rows: Rows) -> Doubles:
     return distances
 
 
-def _refined(of: Scanned, query: Floats, k: int, rows: Rows, estimates: Doubles, visited: int) -> Candidates:
-    """Measure the rows that stayed, if they are many, and cut them to the k nearest with ties."""
+def refined(of: Scanned, query: Floats, k: int, rows: Rows, estimates: Doubles, visited: int) -> Candidates:
+    """Return the rows that stayed; measured, if they are many, and cut to the k nearest with ties."""
     if len(rows) <= 4 * k + REFINED_FROM:
         return Candidates(rows, estimates, visited=visited)
     distances = _measured(of, query, rows)
@@ -287,5 +287,5 @@ def _per_query(
             # Far from the origin the matrix product loses what small differences tell: measure those directly first.
             found.append(scan_one(of, query, k, np.sort(rows)))
         else:
-            found.append(_refined(of, query, k, rows, estimates, n + len(odd)))
+            found.append(refined(of, query, k, rows, estimates, n + len(odd)))
     return found

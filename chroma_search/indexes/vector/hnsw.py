@@ -6,7 +6,7 @@ are first compared by codes of a byte per element (see `codes`). Where float32 a
 vector (see `norms`) the index offers nothing, and the planner scans.
 
 Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share), `masked_graph`, and the
-exact one of the codes (see `coded`).
+those of the codes (see `coded`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from chroma_search.errors import CorruptionError
 from chroma_search.indexes.base import Offer, Probe, VectorRequest, Within
 from chroma_search.indexes.vector.allowed import allowed_bits
-from chroma_search.indexes.vector.coded import CODED_SCAN, CodedIndex
+from chroma_search.indexes.vector.coded import CODED_SCAN, SKETCH_SCAN, CodedIndex
 from chroma_search.indexes.vector.codes import RowCodes, code_rows
 from chroma_search.indexes.vector.hnsw_graph import HnswGraph, build_graph, grown_graph
 from chroma_search.indexes.vector.marks import MarkPool
@@ -215,7 +215,7 @@ class HnswIndex:
         """Return the nearest rows found, at least k if the beam met so many; see `VectorIndex.search`."""
         if self._graph is None or self._searched is None or not self.n_rows:
             return [Candidates.empty() for _ in queries]
-        if strategy == CODED_SCAN:
+        if strategy in (CODED_SCAN, SKETCH_SCAN):
             return self._coded.search(queries, k, mask, strategy, beam, within)
         width = self._width(k, beam)
         targets = unit_vectors(queries) if self._space == "cosine" else queries
@@ -290,7 +290,7 @@ class HnswIndex:
 
 def _sketched(vectors: Vectors, space: Space, codes: RowCodes, held: RowCodes, sketch: RowSketch) -> RowSketch:
     """Return sketches of rows, of which the first have some if the codes are around the same centre."""
-    if len(sketch.first) and codes.centre is held.centre:
+    if len(sketch.values) and codes.centre is held.centre:
         return sketch.extended(vectors, space, codes)
     return RowSketch.of(vectors, space, codes)
 

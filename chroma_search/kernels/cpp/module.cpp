@@ -1,10 +1,12 @@
 // chroma_search.kernels.compiled: what Python calls. Signatures and types: compiled.pyi; meaning: the modules beside it.
 #include <pybind11/pybind11.h>
 
+#include "coded_scan.h"
 #include "graph_build.h"
 #include "graph_search.h"
 #include "lists.h"
 #include "scans.h"
+#include "signs.h"
 #include "simd.h"
 
 // Arrays are taken as they are: a copy made on the way would cost more than the call, and lose what is written to it.
@@ -28,9 +30,11 @@ PYBIND11_MODULE(compiled, m) {
   m.def("l2_rows", l2_rows, py::arg("vectors"), HERE("rows"), HERE("query"));
   m.def("dot_all", dot_all, py::arg("vectors"), HERE("query"));
   m.def("dot_rows", dot_rows, py::arg("vectors"), HERE("rows"), HERE("query"));
-  m.def("in_reach", in_reach, py::arg("of"), py::arg("target"), HERE("rows"), py::arg("k"), py::arg("within"));
-  m.def("not_ruled_out", not_ruled_out, py::arg("sketched"), py::arg("sketch"), py::arg("measure"), HERE("rows"),
-        py::arg("k"), py::arg("within"));
+  m.def("exact_distances", exact_distances, HERE("vectors"), HERE("query"), py::arg("space"));
+  m.def("in_reach", in_reach, py::arg("measured"), py::arg("coded"), py::arg("sketched"), HERE("point"), HERE("rows"),
+        HERE("bits"), py::arg("k"), py::arg("within"), py::arg("unlikely"));
+  m.def("turned", turned, HERE("vector"), py::arg("width"));
+  m.def("signs_of", signs_of, HERE("rows"), py::arg("width"));
   m.def("weighted_sums", weighted_sums, HERE("starts"), HERE("ends"), HERE("rows"), HERE("weights"), HERE("factors"),
         py::arg("n_rows"));
   m.def("bm25_scores", bm25_scores, py::arg("lists"), HERE("norms"), py::arg("k1"));

@@ -1,13 +1,17 @@
-// Scans over all rows or some: see kernels/distance.py, kernels/coded_scan.py and kernels/sketch_scan.py.
+// Scans over all rows or some: see kernels/distance.py.
 #pragma once
 
 #include "rows.h"
+
+using Product = float (*)(const float*, const float*, size_t);
+
+// The product of each of n rows with a query; needs no GIL.
+void products_of(const Rows<float>& vectors, const int64_t* rows, size_t n, const float* query, Product product, float* to);
 
 py::array_t<float> l2_all(py::handle vectors, const Array<float>& query);
 py::array_t<float> l2_rows(py::handle vectors, const Array<int64_t>& rows, const Array<float>& query);
 py::array_t<float> dot_all(py::handle vectors, const Array<float>& query);
 py::array_t<float> dot_rows(py::handle vectors, const Array<int64_t>& rows, const Array<float>& query);
-py::array_t<int64_t> in_reach(const py::tuple& coded, const py::tuple& target, const Array<int64_t>& rows, size_t k,
-                              float within);
-py::tuple not_ruled_out(const py::tuple& sketched, const py::tuple& sketch, const py::tuple& measure,
-                        const Array<int64_t>& rows, size_t k, float within);
+
+// What model/distance.py calls exact_distances.
+py::array_t<double> exact_distances(const Array<float>& vectors, const Array<float>& query, int space);

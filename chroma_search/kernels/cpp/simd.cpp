@@ -1,8 +1,16 @@
 #include "simd.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <string>
 
+#if defined(_MSC_VER)
+#define RESTRICT __restrict
+#else
+#define RESTRICT __restrict__
+#endif
 #if defined(__clang__)
 #define FUSED
 #define FUSED_HERE _Pragma("clang fp contract(fast)")
@@ -17,8 +25,11 @@
 namespace baseline {
 #define LANES 4
 #include "simd_loops.inc"
+#include "simd_sketches.inc"
 #undef LANES
-constexpr Simd loops{"baseline", l2, dot, code_product, codes_product, code_products, half_products, sketch_estimates};
+constexpr Simd loops{"baseline", l2, dot, exact_l2, exact_dot, code_product, codes_product, code_products, sketch_products,
+                     sketch_estimates, signs_products, least_by_signs, hadamard, along_axes, off_axes,
+                     positions_set, positions_within};
 }  // namespace baseline
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -33,8 +44,11 @@ constexpr Simd loops{"baseline", l2, dot, code_product, codes_product, code_prod
 namespace avx2 {
 #define LANES 8
 #include "simd_loops.inc"
+#include "simd_sketches.inc"
 #undef LANES
-constexpr Simd loops{"avx2", l2, dot, code_product, codes_product, code_products, half_products, sketch_estimates};
+constexpr Simd loops{"avx2", l2, dot, exact_l2, exact_dot, code_product, codes_product, code_products, sketch_products,
+                     sketch_estimates, signs_products, least_by_signs, hadamard, along_axes, off_axes,
+                     positions_set, positions_within};
 }  // namespace avx2
 #if defined(__clang__)
 #pragma clang attribute pop
@@ -47,8 +61,11 @@ constexpr Simd loops{"avx2", l2, dot, code_product, codes_product, code_products
 namespace avx512 {
 #define LANES 16
 #include "simd_loops.inc"
+#include "simd_sketches.inc"
 #undef LANES
-constexpr Simd loops{"avx512", l2, dot, code_product, codes_product, code_products, half_products, sketch_estimates};
+constexpr Simd loops{"avx512", l2, dot, exact_l2, exact_dot, code_product, codes_product, code_products, sketch_products,
+                     sketch_estimates, signs_products, least_by_signs, hadamard, along_axes, off_axes,
+                     positions_set, positions_within};
 }  // namespace avx512
 #if defined(__clang__)
 #pragma clang attribute pop

@@ -84,7 +84,7 @@ def test_it_checks_the_blocks_that_it_touches(answer):
     assert 0 < touched["graph.codes"] < checked["graph.codes"][1]
     assert touched["graph.links"] < checked["graph.links"][1]
     assert touched["documents.bytes"] <= 20
-    assert not any(touched[name] for name in checked if "sketch_first" in name or "sketch_second" in name)
+    assert not any(touched[name] for name in checked if "sketch_values" in name or "sketch_signs" in name)
     assert not touched["id_hashes"]
     assert sum(touched.values()) < sum(n for _, n in checked.values()) / 3
 

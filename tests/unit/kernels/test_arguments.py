@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from chroma_search.kernels import centroid_list, coded_scan, distance
-from chroma_search.kernels.coded_scan import CodedRows, CodedTarget
+from chroma_search.kernels.coded_scan import SKETCH, CodedRows, MeasuredRows, SketchedRows
 
 VECTORS = np.ones((4, 6), np.float32)
 QUERY = np.ones(6, np.float32)
@@ -23,10 +23,17 @@ def test_a_query_of_another_dtype_or_dimension_is_refused():
         distance.dot_all(VECTORS, QUERY.astype(np.float64))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="dimension"):
         distance.dot_all(VECTORS, QUERY[:5])
-    of = CodedRows(np.ones((4, 6), np.int8), *[np.ones(4, np.float32)] * 3)
-    target = CodedTarget(np.ones(5, np.int16), np.float32(1), np.float32(1), np.float32(1))
-    with pytest.raises(ValueError, match="dimension"):
-        coded_scan.in_reach(of, target, np.empty(0, np.int64), 1, np.float32(np.inf))
+    ones, nothing = np.ones(4, np.float32), np.empty(0, np.float32)
+    measured = MeasuredRows(VECTORS, nothing, 0)
+    coded = CodedRows(np.ones((4, 6), np.int8), ones, ones, ones, QUERY, nothing, 1.0, 1.0)
+    no_rows, no_bits = np.empty(0, np.int64), np.empty(0, np.bool_)
+    none = np.empty((0, SKETCH), np.int8), np.empty((0, 0), np.uint8), np.empty((0, SKETCH), np.float32)
+    sketched = SketchedRows(*none, nothing, 0.0)
+    for point, rows, bits in ((QUERY[:5], no_rows, no_bits), (QUERY, no_rows, np.ones(3, np.bool_))):
+        with pytest.raises(ValueError, match="dimension"):
+            coded_scan.in_reach(measured, coded, sketched, point, rows, bits, 1, np.inf, 0.0)
+    with pytest.raises(ValueError, match="more rows"):
+        coded_scan.in_reach(measured, coded, sketched, QUERY, np.arange(2), no_bits, 2, np.inf, 0.0)
 
 
 def test_marks_that_cannot_be_written_are_refused():

@@ -10,9 +10,10 @@ import pytest
 from chroma_search.kernels import compiled
 
 PROGRAM = """
-import json
+import json, zlib
 import numpy as np
-from chroma_search.kernels import coded_scan, compiled, distance, sketch_scan
+from chroma_search.kernels import coded_scan, compiled, distance
+from chroma_search.kernels.signs import signs_of
 
 rng = np.random.default_rng(0)
 found = []
@@ -21,26 +22,34 @@ for dim in (1, 3, 4, 15, 16, 17, 63, 64, 65, 100, 384, 785):  # whole registers,
     query = rng.integers(-8, 9, dim).astype(np.float32)
     found.append([distance.l2_all(vectors, query).tolist(), distance.dot_all(vectors, query).tolist()])
     assert found[-1] == [((vectors - query) ** 2).sum(1).tolist(), (vectors @ query).tolist()]
-    ones, zeros, wide = np.ones(20, np.float32), np.zeros(20, np.float32), np.float32(1.0)
-    of = coded_scan.CodedRows(rng.integers(-127, 128, (20, dim)).astype(np.int8), ones, zeros, zeros)
-    code = rng.integers(-400, 400, dim).astype(np.int16)
-    target = coded_scan.CodedTarget(code, wide, wide, np.float32(0.0))
-    near = coded_scan.in_reach(of, target, np.empty(0, np.int64), 5, np.float32(np.inf)).tolist()
-    order = np.argsort(-(of.codes.astype(np.int64) @ code.astype(np.int64)), kind="stable")
-    assert set(order[:5].tolist()) <= set(near)
-    found.append(near)
-for n in (3, 8, 20, 300):  # parts of eight rows, and of a block
-    first, second = (rng.integers(-127, 128, (n, 64)).astype(np.int8) for _ in range(2))
-    first_terms, second_terms = (rng.integers(0, 9, (n, width)).astype(np.float32) for width in (4, 2))
-    sketched = sketch_scan.SketchedRows(first, first_terms, second, second_terms)
-    slopes = np.array([1.0, 2.0, 3.0], np.float32)
-    aim = sketch_scan.SketchedTarget(rng.integers(-400, 400, 128).astype(np.int16), np.float32(2.0**-9), slopes, slopes)
-    vectors, query = rng.integers(-8, 9, (n, 70)).astype(np.float32), rng.integers(-8, 9, 70).astype(np.float32)
-    measure = sketch_scan.Measure(vectors, np.empty(0, np.float32), query, 0, 2.0**-3, -900.0)
-    for rows in (np.empty(0, np.int64), np.arange(0, n, 2)):
-        left, limit = sketch_scan.not_ruled_out(sketched, aim, measure, rows, 1, np.float32(np.inf))
-        found.append([left.tolist(), limit])
-assert 0 < len(found[-2][0]) < 250, found[-2]
+    found.append(distance.exact(vectors, query, 1).tolist())
+nothing, no_rows = np.empty(0, np.float32), np.empty(0, np.int64)
+for n, dim in ((3, 65), (8, 100), (300, 130), (700, 256), (1200, 300), (600, 5000)):  # parts of registers and of blocks
+    # Codes of small integers are exact, so nothing depends on the order of sums; sketches are of the same rows.
+    vectors, query = rng.integers(-8, 9, (n, dim)).astype(np.float32), rng.integers(-8, 9, dim).astype(np.float32)
+    norms = (vectors**2).sum(1)
+    ones = np.ones(n, np.float32)
+    centre = np.zeros(dim, np.float32)
+    coded = coded_scan.CodedRows(vectors.astype(np.int8), ones, norms, ones, centre, nothing, 100.0, 0.0)
+    width = 1 << (dim - 1).bit_length()
+    measured = coded_scan.MeasuredRows(vectors, nothing, 0)
+    values = np.zeros((n, 64), np.int8)
+    axes = np.zeros((dim, 64), np.float32)
+    axes[np.arange(56), 8 + np.arange(56)] = 1.0
+    values[:, 8:] = vectors[:, :56]
+    values[:, :4] = norms[:, None].view(np.int8)
+    rests = np.sqrt((vectors[:, 56:] ** 2).sum(1)) * 1.01
+    halves = np.column_stack([ones, rests.astype(np.float32)]).view(np.uint32) >> 16
+    values[:, 4:8] = halves.astype(np.uint16).view(np.int8)
+    signs = signs_of(np.concatenate([np.zeros((n, 56), np.float32), vectors[:, 56:]], axis=1), max(256, width))
+    found.append(zlib.crc32(signs.tobytes()))  # they are stored, and read by other processors
+    sketched = coded_scan.SketchedRows(values, signs, axes, np.zeros(64, np.float32), 1e-6)
+    no_bits = np.empty(0, np.bool_)
+    for rows, bits in ((no_rows, no_bits), (np.arange(0, n, 2), no_bits), (no_rows, np.arange(n) % 3 > 0)):
+        for unlikely in (0.0, 5.5):
+            near = coded_scan.in_reach(measured, coded, sketched, query, rows, bits, 1, np.inf, unlikely)
+            found.append([near.rows.tolist(), near.distances.tolist(), near.n_left])
+assert n > found[-1][2][1] > 0 and 1200 > found[-20][2][0] > 0, found[-1]
 print(json.dumps([compiled.INSTRUCTIONS, found]))
 """
 

@@ -43,6 +43,22 @@ def test_a_probe_is_made_only_where_it_can_change_the_choice():
     assert not ladder(100, 200, 800, is_far=True).probes  # it was made already
 
 
+def test_a_path_that_misses_nothing_but_by_chance_is_taken_where_it_need_not_be_exact():
+    graph, scan = offering(Offer("graph", 100, False, "")), offering(Offer("coded_scan", 120, True, ""))
+    sketches = offering(Offer("sketch_scan", 110, False, "", nearly_exact=True))
+    asked = VectorRequest(10, 500, 1_000, is_filtered=True)
+
+    def steps(*indexes, **options):
+        return [choice.offer.strategy for choice in choose(indexes, asked, **options).steps]
+
+    assert steps(graph, scan, sketches) == ["sketch_scan", "coded_scan"]
+    assert steps(graph, scan, sketches, exact=True) == ["coded_scan"]
+    assert steps(graph, scan) == ["coded_scan"]
+    sketches.offered = Offer("sketch_scan", 126, False, "", nearly_exact=True)
+    scan.offered = Offer("coded_scan", 500, True, "")
+    assert steps(graph, scan, sketches) == ["graph", "sketch_scan", "coded_scan"]
+
+
 @pytest.fixture(scope="module", params=["hnsw", "spann"])
 def collection(request):
     rng = np.random.default_rng(0)
