@@ -18,7 +18,8 @@ class Candidates:
     Attributes:
         rows: int64, shape (m,), unique rows of one segment, in no particular order.
         distances: float64, shape (m,), same order; lower is nearer.
-        exact: True when these are surely the nearest of all rows that were allowed (ties aside).
+        exact: True when these are all that could be among the nearest of the rows that were allowed; for an offer that
+            is `nearly_exact`, but for chance.
         visited: how many rows or lists were looked at, for EXPLAIN ANALYZE.
     """
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -173,8 +172,7 @@ class CodedIndex:
             if near is None:
                 found.append(scan_one(scanned, query, k, which.to_rows()))
             else:
-                one = refined(scanned, query, k, near.rows, near.distances.astype(np.float64), which.n)
-                found.append(one if is_proven else replace(one, exact=False))
+                found.append(refined(scanned, query, k, near.rows, near.distances.astype(np.float64), which.n))
         return found
 
     def _scanned(self) -> Scanned:

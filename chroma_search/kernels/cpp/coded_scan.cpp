@@ -35,22 +35,25 @@ class Smallest {
   std::vector<float> kept_;
 };
 
-// The rows of the smallest estimates of a scan, ascending.
+// The n rows of the smallest estimates of a scan, ascending.
 class Seeds {
  public:
-  explicit Seeds(size_t n) : estimates_(n, std::numeric_limits<float>::infinity()), rows_(n, -1) {}
+  explicit Seeds(size_t n) : n_(n) { estimates_.reserve(n), rows_.reserve(n); }
 
   void offer(float estimate, int64_t row) {
-    if (!(estimate < estimates_.back())) return;
-    size_t at = rows_.size() - 1;
-    for (; at > 0 && estimates_[at - 1] > estimate; --at)
-      estimates_[at] = estimates_[at - 1], rows_[at] = rows_[at - 1];
-    estimates_[at] = estimate, rows_[at] = row;
+    if (rows_.size() == n_) {
+      if (!(estimate < estimates_.back())) return;
+      estimates_.pop_back(), rows_.pop_back();
+    }
+    const auto at = std::upper_bound(estimates_.begin(), estimates_.end(), estimate) - estimates_.begin();
+    estimates_.insert(estimates_.begin() + at, estimate);
+    rows_.insert(rows_.begin() + at, row);
   }
 
   const std::vector<int64_t>& rows() const { return rows_; }
 
  private:
+  size_t n_;
   std::vector<float> estimates_;
   std::vector<int64_t> rows_;
 };
@@ -194,6 +197,7 @@ py::object in_reach(const py::tuple& measured_of, const py::tuple& coded_of, con
         sketched.signs.width() > SIGNS_FROM && sketched.axes.size() == dim && sketched.axes.width() == SKETCH &&
         sketched.dither.size() == SKETCH));
   need(bits.size() == 0 || static_cast<size_t>(bits.size()) == n_all);
+  need(static_cast<size_t>(rows.size()) <= n_all);
   Scratch<int64_t, 1> set(bits.size() ? n_all + 8 : 0);
   Scratch<int64_t> left(n_all + 8);
   std::vector<float> distances;
