@@ -1,7 +1,7 @@
 """Distances of one query to many rows.
 
 Those of float32 are estimates with a known error bound (any order of summation), not the distances that results show:
-those are `exact`, see `model.distance.exact_distances`. `l2` is the sum of squared differences, `dot` the plain
+those are `exact`, see `indexes.vector.exact_distances`. `l2` is the sum of squared differences, `dot` the plain
 product. Overflow, inf and NaN come out as IEEE says. Complexity O(rows * dim); no copy of the rows is made.
 """
 

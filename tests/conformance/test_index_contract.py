@@ -13,7 +13,8 @@ import pytest
 
 from chroma_search.indexes.base import VectorIndex, VectorRequest
 from chroma_search.indexes.registry import VECTOR_INDEX_KINDS, vector_index
-from chroma_search.model.distance import SPACES, exact_distances
+from chroma_search.indexes.vector.exact_distances import exact_distances
+from chroma_search.model.distance import SPACES
 from chroma_search.model.mask import Mask
 
 KINDS = sorted(VECTOR_INDEX_KINDS)

@@ -4,7 +4,7 @@ Estimates come from fast float32 arithmetic. For dim terms summed in any order t
 gamma * |x||q| with gamma = dim * u / (1 - dim * u), u = 2^-24 (N. Higham, Accuracy and Stability of Numerical
 Algorithms, 2nd ed. 2002, section 3.1). A row stays when its smallest possible distance is no more than the k-th
 smallest of the largest possible ones; so ties and roundings never lose a row, and what stays is scored again by
-`model.distance.exact_distances`. If too many stay (many equal vectors, or vectors far from the origin and close to
+`indexes.vector.exact_distances`. If too many stay (many equal vectors, or vectors far from the origin and close to
 each other) they are measured exactly here and cut to the k nearest and their ties.
 """
 
@@ -13,12 +13,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from chroma_search.indexes.vector.exact_distances import exact_distances
 from chroma_search.indexes.vector.norms import LARGEST_NORM, RowNorms, norms_of, unit_vectors
 from chroma_search.kernels import distance
 from chroma_search.kernels.blocks import BLOCK_ELEMENTS, row_blocks
 from chroma_search.kernels.checked_rows import VectorRows
 from chroma_search.model.candidates import Candidates
-from chroma_search.model.distance import Space, Vectors, exact_distances
+from chroma_search.model.distance import Space, Vectors
 from chroma_search.record import record
 
 Rows = NDArray[np.int64]

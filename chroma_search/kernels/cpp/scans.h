@@ -13,5 +13,5 @@ py::array_t<float> l2_rows(py::handle vectors, const Array<int64_t>& rows, const
 py::array_t<float> dot_all(py::handle vectors, const Array<float>& query);
 py::array_t<float> dot_rows(py::handle vectors, const Array<int64_t>& rows, const Array<float>& query);
 
-// What model/distance.py calls exact_distances.
+// What indexes/vector/exact_distances.py gives.
 py::array_t<double> exact_distances(const Array<float>& vectors, const Array<float>& query, int space);

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from chroma_search.errors import InternalError
 from chroma_search.indexes.base import VectorIndex, VectorRequest
+from chroma_search.indexes.vector.exact_distances import exact_distances
 from chroma_search.model.cancellation import checkpoint
 from chroma_search.model.candidates import Candidates
-from chroma_search.model.distance import Space, Vectors, exact_distances
+from chroma_search.model.distance import Space, Vectors
 from chroma_search.model.mask import Mask
 from chroma_search.planner.choose import Choice, Ladder, choose
 from chroma_search.planner.operators.ranked import Ranked, best, joined

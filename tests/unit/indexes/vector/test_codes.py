@@ -12,6 +12,7 @@ from chroma_search.indexes.vector.allowed import Allowed, allowed
 from chroma_search.indexes.vector.coded import CODED_SCAN, SKETCH_SCAN
 from chroma_search.indexes.vector.coded_scan import rows_in_reach
 from chroma_search.indexes.vector.codes import LEAST_DIM, RowCodes, code_rows
+from chroma_search.indexes.vector.exact_distances import exact_distances
 from chroma_search.indexes.vector.exact_scan import Scanned
 from chroma_search.indexes.vector.hnsw import GRAPH, MASKED_GRAPH, HnswIndex
 from chroma_search.indexes.vector.norms import RowNorms, unit_vectors
@@ -20,7 +21,7 @@ from chroma_search.indexes.vector.sketch import RowSketch
 from chroma_search.kernels.checked_rows import whole
 from chroma_search.kernels.coded_scan import FEW, SKETCH, SKETCH_HEAD
 from chroma_search.kernels.graph_search import SPACE_CODES, coded_query
-from chroma_search.model.distance import SPACES, exact_distances
+from chroma_search.model.distance import SPACES
 from chroma_search.model.mask import Mask
 
 N, DIM = 1_500, 96

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from chroma_search.indexes.vector import exact_scan
+from chroma_search.indexes.vector.exact_distances import exact_distances
 from chroma_search.indexes.vector.exact_scan import Scanned, is_batch, scan_batch, scan_one
 from chroma_search.indexes.vector.norms import RowNorms
-from chroma_search.model.distance import SPACES, exact_distances
+from chroma_search.model.distance import SPACES
 
 ALL_SPACES = pytest.mark.parametrize("space", SPACES)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from chroma_search.indexes.vector.allowed import allowed_bits, allowed_rows
+from chroma_search.indexes.vector.exact_distances import exact_distances
 from chroma_search.indexes.vector.marks import LAST_MARK, MarkPool
 from chroma_search.indexes.vector.near_ties import Slack, first_with_near_ties, rounding_slack, with_near_ties
 from chroma_search.indexes.vector.points import Points
 from chroma_search.indexes.vector.spread import spread_rows
-from chroma_search.model.distance import SPACES, exact_distances
+from chroma_search.model.distance import SPACES
 from chroma_search.model.mask import Mask
 
 

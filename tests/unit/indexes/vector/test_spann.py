@@ -6,10 +6,10 @@ import pytest
 from chroma_search.indexes.base import VectorRequest
 from chroma_search.indexes.vector import centroid_lists
 from chroma_search.indexes.vector.clustering import k_means, make_centroids, mean_point, squared_distances
+from chroma_search.indexes.vector.exact_distances import exact_distances
 from chroma_search.indexes.vector.points import Points
 from chroma_search.indexes.vector.spann import LISTS, MASKED_LISTS, SpannIndex
 from chroma_search.kernels.checked_rows import whole
-from chroma_search.model.distance import exact_distances
 from chroma_search.model.mask import Mask
 
 DIM = 12

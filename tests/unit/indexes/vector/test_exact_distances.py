@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from chroma_search.model.distance import exact_distances
+from chroma_search.indexes.vector.exact_distances import exact_distances
 
 VECTORS = np.array([[1, 0], [0, 1], [3, 4], [-1, 0], [0, 0]], np.float32)
 
