@@ -5,7 +5,7 @@ only, a search takes a mask without calling back into Python, and an index that 
 are first compared by codes of a byte per element (see `codes`). Where float32 arithmetic cannot be trusted with some
 vector (see `norms`) the index offers nothing, and the planner scans.
 
-Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share), `masked_graph`, and the
+Strategies: `graph` (no filter; when a mask hides dead rows the beam is widened by their share), `masked_graph`, and
 those of the codes (see `coded`).
 """
 

@@ -13,7 +13,6 @@ constexpr double UNIT_ROUNDOFF = 1.0 / (1 << 24), SMALLEST_NORMAL = std::numeric
 constexpr double ROUNDINGS = 64;  // units of the last place: centring, coding, the estimate, the exact measure (about 20)
 constexpr double SPARE_ROUNDINGS = 16;  // see indexes/vector/exact_scan.py
 constexpr double LARGEST_SQUARE = 1.329227995784916e36;  // 2^120: sum of norms, squared, above which float32 may not do
-constexpr double ROUNDED_UP = 1.0 + 1.0 / (1 << 22);
 constexpr float LARGEST_STEP = 32767.0f, LARGEST_SIGN = 127.0f;
 
 double length_of(const float* vector, size_t n) {

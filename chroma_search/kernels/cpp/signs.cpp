@@ -14,7 +14,6 @@
 namespace {
 
 constexpr size_t TURNS = 3, LEAST_WIDTH = 256;
-constexpr double ROUNDED_UP = 1.0 + 1.0 / (1 << 22);  // a float64 norm, once it is float32, is no smaller than it was
 constexpr size_t LANES = 16;  // sums kept apart, for registers of any width: the same on every machine
 
 // splitmix64 (S. Vigna): well-mixed bits of a number.

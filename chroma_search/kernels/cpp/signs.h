@@ -21,6 +21,8 @@ class Rotation {
   std::vector<float> spare_;
 };
 
+constexpr double ROUNDED_UP = 1.0 + 1.0 / (1 << 22);  // a float64 norm, once it is float32, is no smaller than it was
+
 // Signs of a row of so many bytes: they stand behind the size of one and the norm of what they leave out, two floats.
 constexpr size_t SIGNS_FROM = 2 * sizeof(float);
 constexpr size_t signs_in(size_t bytes) { return 8 * (bytes - SIGNS_FROM); }
